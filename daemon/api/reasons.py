@@ -1,0 +1,37 @@
+"""
+The closed list of reasons for what goes wrong: on a tag's status, a condition, a metric and in an event's message.
+
+Each has a paragraph in docs/reasons.md with its cause, a command that shows it, and what mends it.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an image is not on a node, or a job not done; its value is what a person sees."""
+
+    INVALID_REFERENCE = "InvalidReference"
+    IMAGE_NOT_FOUND = "ImageNotFound"
+    PLATFORM_MISMATCH = "PlatformMismatch"
+    UNAUTHORIZED = "Unauthorized"
+    FORBIDDEN = "Forbidden"
+    SECRET_MISSING = "SecretMissing"
+    SECRET_FORBIDDEN = "SecretForbidden"
+    REFUSED_BY_POLICY = "RefusedByPolicy"
+    REGISTRY_UNAVAILABLE = "RegistryUnavailable"
+    REGISTRY_TLS = "RegistryTLS"
+    REGISTRY_THROTTLED = "RegistryThrottled"
+    CORRUPT_CONTENT = "CorruptContent"
+    DISK_LOW = "DiskLow"
+    DISK_FULL = "DiskFull"
+    ATTEMPT_TIMEOUT = "AttemptTimeout"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    RUNTIME_UNAVAILABLE = "RuntimeUnavailable"
+    EVICTION_LOOP = "EvictionLoop"
+    NO_AGENT = "NoAgent"
+    AGENT_SILENT = "AgentSilent"
+    NODE_NOT_READY = "NodeNotReady"
+    NODE_LEAVING = "NodeLeaving"
+    SUSPENDED = "Suspended"
+    NO_NODES_SELECTED = "NoNodesSelected"
+    PULL_FAILED = "PullFailed"
