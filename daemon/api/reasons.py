@@ -15,8 +15,8 @@ class Reason(StrEnum):
     PLATFORM_MISMATCH = "PlatformMismatch"
     UNAUTHORIZED = "Unauthorized"
     FORBIDDEN = "Forbidden"
-    SECRET_MISSING = "SecretMissing"
-    SECRET_FORBIDDEN = "SecretForbidden"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105  a reason, no password
+    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105
     REFUSED_BY_POLICY = "RefusedByPolicy"
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_TLS = "RegistryTLS"

@@ -5,6 +5,7 @@ CriError
 ├── RuntimeDown        the socket is gone or the runtime restarts: nothing is wrong with the image
 ├── PullCancelled      we cancelled the call ourselves
 ├── CallTimeout        a unary call (not a pull) got no answer in its time
+├── Absent             the runtime has no such lease, blob or snapshot
 ├── Unsupported        this runtime has no such call
 └── PullRejected       the runtime ended a pull; `reason` says why in the closed list of api/reasons.py
 
@@ -34,6 +35,10 @@ class PullCancelled(CriError):
 
 class CallTimeout(CriError):
     """The runtime did not answer a unary call in time."""
+
+
+class Absent(CriError):
+    """The runtime has no such thing as was asked for."""
 
 
 class Unsupported(CriError):

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from daemon.api.credential import Credential
+
 
 class Stage(StrEnum):
     """What a running pull does now."""
@@ -39,19 +41,6 @@ class LocalImage(msgspec.Struct, frozen=True, kw_only=True):
     repo_digests: tuple[str, ...]
     size_bytes: int
     pinned: bool = False
-
-
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A user name and password or an identity token; its repr shows none of them."""
-
-    username: str = ""
-    password: str = ""
-    identity_token: str = ""
-    source: str = ""
-
-    def __repr__(self) -> str:
-        """Name the source (a secret's namespace/name, a file, a plugin) and nothing else."""
-        return f"Credential(source={self.source!r})"
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,8 +148,15 @@ class ImageFilesystem(msgspec.Struct, frozen=True, kw_only=True):
 class ImageRuntime(Protocol):
     """CRI's ImageService of one runtime. All calls are thread-safe."""
 
-    endpoint: str
-    downloads: Downloads | None
+    @property
+    def endpoint(self) -> str:
+        """The socket, as `unix:///path`."""
+        ...
+
+    @property
+    def downloads(self) -> Downloads | None:
+        """What only containerd tells; None at another runtime, and as long as the runtime has not yet answered."""
+        ...
 
     def version(self) -> RuntimeVersion:
         """Ask who answers."""

@@ -1,0 +1,52 @@
+# Every command of this project. It needs git, make and python3 >= 3.11; the rest is brought into .venv and into
+# ${XDG_CACHE_HOME:-~/.cache}/prewarm. Nothing is installed, started or changed on the machine.
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+STAMP  := $(VENV)/.prewarm-stamp
+# What a new environment depends on: the locks, the package's metadata, and what its stubs are generated from.
+INPUTS := requirements/dev.txt pyproject.toml hatch_build.py $(wildcard protos/*.proto)
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup lab check lint test demo bench lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## make .venv from the hash-pinned locks, with the project in it and its stubs generated
+
+$(STAMP): $(INPUTS)
+	@$(PYTHON) -m tests.servers.setup.venv $(VENV)
+	@touch $@
+
+lab: $(STAMP)  ## bring the servers that the tests use: two containerds and a registry (Go builds one, once)
+	@$(RUN) -m tests.servers.binaries
+
+check: lint  ## the fast part: lint, format, types, import contracts, unit tests
+	$(RUN) -m pytest tests/unit
+
+test: lint lab  ## check and everything else; the lab needs root
+	$(RUN) -m pytest
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+demo: $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
+	@$(RUN) -m tests.servers.demo
+
+bench: $(STAMP) lab  ## measure every figure that the docs state
+	@for file in bench/[a-z]*.py; do echo "== $$file"; $(RUN) -m bench.$$(basename $$file .py) || exit 1; done
+
+bench-%: $(STAMP) lab  ## measure one figure: bench/NAME.py
+	@$(RUN) -m bench.$*
+
+lock: $(STAMP)  ## resolve requirements/*.txt anew from pyproject.toml
+	@$(RUN) -m tests.servers.setup.lock
+
+clean:  ## remove .venv and what was generated in the checkout; the cache stays
+	rm -rf $(VENV) daemon/runtime/wire dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,134 @@
+"""
+The `prewarm` command: arguments in, an exit code out. Nothing else knows about argv.
+
+Each command loads what it needs when it runs, so that `--help` and `validate` never pay for gRPC.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from daemon import __version__
+from daemon.config import RUN_SETTINGS, InvalidSetting, RunSettings, Setting, settle
+
+
+BAD_INPUT = 2
+
+_DESCRIPTION = "Puts container images on Kubernetes nodes before Pods need them."
+
+_RUN = """\
+Pull the images of ImagePullJobs on this machine: no API server needed.
+
+FILE is a manifest, a folder of manifests (*.yaml, *.yml, *.json; not the folders in it) or - for standard input.
+ImagePullJob and ImageListPullJob are read; a Secret beside them serves their pullSecrets.
+Without --watch each image is brought once and the command ends; with it the command stays, pulls again what is
+removed, and renews jobs with completionPolicy Never each 24 h or on their spec.prewarm.refresh.
+"""
+
+_RUN_EPILOG = """\
+examples:
+  prewarm run base-image-job.yaml
+  prewarm run jobs/ registry-secret.yaml --node-labels pool=gpu,zone=a
+  prewarm run --image nginx:1.29 --image registry.example.com/team/app@sha256:...
+  cat job.yaml | prewarm run - --output json | jq 'select(.event == "image_failed")'
+  prewarm run --watch /etc/prewarm --min-free 10Gi
+
+exit codes:
+  0  every image is there           3    no container runtime reachable for 30 s
+  1  an image could not be brought  130  interrupted
+  2  bad input; nothing was pulled
+
+Each option can be given as an environment variable too: --min-free as PREWARM_MIN_FREE.
+"""
+
+_VALIDATE = """\
+Check manifests without touching anything: every error of every manifest, worded as kubectl words them.
+
+FILE is a manifest, a folder of manifests or - for standard input. Ends with 0 when all are good, 2 when one is not.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except InvalidSetting as error:
+        print(f"prewarm: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing more can be said, not even by the interpreter's last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="prewarm", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"prewarm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_validate(commands)
+    return parser
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = commands.add_parser(
+        "run",
+        help="pull the images of manifests on this machine, without an API server",
+        description=_RUN,
+        epilog=_RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("sources", nargs="*", metavar="FILE", help="manifests: files, folders, or - for standard input")
+    run.add_argument(
+        "--image", action="append", default=[], dest="images", metavar="IMAGE", help="an image by name; may be repeated"
+    )
+    run.add_argument("--watch", action="store_true", help="stay: keep the images there and renew Never jobs")
+    _add_settings(run, RUN_SETTINGS)
+    run.set_defaults(command=_run, parser=run)
+
+
+def _add_settings(parser: argparse.ArgumentParser, settings: tuple[Setting, ...]) -> None:
+    """Offer each setting as a flag; its text is parsed in config.py, with its twin's."""
+    for setting in settings:
+        parser.add_argument(setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help)
+        for alias in setting.aliases:
+            parser.add_argument(alias, dest=setting.field, help=argparse.SUPPRESS)
+
+
+def _add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    validate = commands.add_parser(
+        "validate",
+        help="check manifests without touching anything",
+        description=_VALIDATE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    validate.add_argument(
+        "sources", nargs="+", metavar="FILE", help="manifests: files, folders, or - for standard input"
+    )
+    validate.set_defaults(command=_validate)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from daemon.standalone import run
+
+    if not options.sources and not options.images:
+        options.parser.error("nothing to pull: give manifests (FILE) or --image")
+    values = settle(vars(options), settings=RUN_SETTINGS, environment=os.environ)
+    given = {"sources": options.sources, "images": options.images, "is_watching": options.watch}
+    return run(msgspec.convert({**values, **given}, RunSettings))
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from daemon.validate import validate
+
+    return validate(options.sources, stdin=sys.stdin.buffer, out=sys.stdout, err=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""
+All sources of credentials for one image, in the order to try them: pull secrets, docker config files, exec plugins.
+
+No candidate means that no source covers the image. Whether it is then pulled anonymously, and whether a problem of a
+source forbids that, is the caller's decision; one try for each candidate is too.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from daemon.api.credential import Credential
+from daemon.credentials.dockerconfig import DockerConfig, PullSecret, parse_config_file, parse_secret
+from daemon.credentials.keyring import Keyring, distinct
+from daemon.credentials.plugins import Plugins
+from daemon.credentials.problem import CredentialProblem
+from daemon.images import ImageReference
+
+
+class Candidates(msgspec.Struct, frozen=True, kw_only=True):
+    """The credentials to try in order, each once, and what is wrong with any source."""
+
+    credentials: tuple[Credential, ...] = ()
+    problems: tuple[CredentialProblem, ...] = ()
+
+
+class Credentials:
+    """
+    Finds the credentials for an image; safe from any thread.
+
+    Arguments:
+        config_files: docker config.json files, read at each search so that a rotated one is seen; absent is fine.
+        plugins: the exec plugins, None for none.
+
+    """
+
+    def __init__(self, *, config_files: Sequence[Path] = (), plugins: Plugins | None = None) -> None:
+        self._config_files = tuple(config_files)
+        self._plugins = plugins
+
+    def find(
+        self, reference: ImageReference, *, secrets: Iterable[PullSecret], cancelled: threading.Event
+    ) -> Candidates:
+        """
+        Return the candidates: those of the secrets, then of the files, then of the plugins.
+
+        Among secrets, among files and within each plugin's answer the most specific comes first.
+
+        Blocks while plugins run; `cancelled` ends that soon, with a problem that says so.
+        """
+        groups = (
+            [parse_secret(secret) for secret in secrets],
+            [_read_config_file(path) for path in self._config_files],
+        )
+        found = [credential for group in groups for credential in _keyring(group).lookup(reference)]
+        problems = [problem for group in groups for config in group for problem in config.problems]
+        if self._plugins is not None:
+            answer = self._plugins.ask(reference, cancelled=cancelled)
+            found += answer.credentials
+            problems += answer.problems
+        return Candidates(credentials=distinct(found), problems=tuple(problems))
+
+
+def default_config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Name docker's own config.json: in the folder DOCKER_CONFIG, else in .docker under HOME."""
+    if folder := environ.get("DOCKER_CONFIG"):
+        return (Path(folder) / "config.json",)
+    if home := environ.get("HOME"):
+        return (Path(home) / ".docker" / "config.json",)
+    return ()
+
+
+def _keyring(group: Iterable[DockerConfig]) -> Keyring:
+    return Keyring(entry for config in group for entry in config.entries)
+
+
+def _read_config_file(path: Path) -> DockerConfig:
+    source = f"file {path}"
+    try:
+        return parse_config_file(path.read_bytes(), source=source)
+    except (FileNotFoundError, NotADirectoryError):
+        return DockerConfig()
+    except OSError as error:
+        problem = CredentialProblem(source=source, message=f"can't be read: {error.strerror}")
+        return DockerConfig(problems=(problem,))

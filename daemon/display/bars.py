@@ -1,0 +1,61 @@
+"""Live bars on a terminal, drawn by rich (the extra `terminal`): one a running pull, what has ended above them."""
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from daemon.display.events import Event
+from daemon.display.text import progress, sentence
+
+
+_ENDS = frozenset({"image_pulled", "image_present", "image_failed", "image_withdrawn", "image_suspended"})
+_QUIET = frozenset({"pull_started", "pull_progressed"})
+_STYLES = {"image_failed": "red", "attempt_failed": "yellow", "waiting_for_space": "yellow", "runtime_lost": "red"}
+_WIDTH = 40
+
+
+class Bars:
+    """Draws a bar for each pull under way and prints a line for everything else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        columns = (
+            TextColumn("{task.fields[image]}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+        )
+        self._progress = Progress(*columns, console=self._console, refresh_per_second=8, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+
+    def show(self, event: Event) -> None:
+        """Move the image's bar, or print the event above the bars."""
+        if event.event in _QUIET:
+            self._move(event)
+            return
+        if event.event in _ENDS or event.event == "attempt_failed":
+            self._drop(event.image)
+        self._console.print(sentence(event), style=_STYLES.get(event.event, ""), markup=False)
+
+    def close(self) -> None:
+        """Take the bars away and show the cursor again."""
+        self._progress.stop()
+
+    def _move(self, event: Event) -> None:
+        if event.image not in self._tasks:
+            self._tasks[event.image] = self._progress.add_task("pulling", total=None, image=_short(event.image))
+        total = event.bytes_total or None
+        self._progress.update(
+            self._tasks[event.image], total=total, completed=event.bytes_done, description=progress(event)
+        )
+
+    def _drop(self, image: str) -> None:
+        task = self._tasks.pop(image, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+
+def _short(image: str) -> str:
+    """Keep the end of a long name, where tags and digests differ."""
+    return image if len(image) <= _WIDTH else "..." + image[-(_WIDTH - 3) :]

@@ -1,0 +1,86 @@
+"""
+What can happen to a node, as the messages that its loop reads.
+
+Every other thread speaks to the loop through these, and through nothing else.
+"""
+
+import msgspec
+
+from daemon.node.task import AttemptEnd
+from daemon.node.wanted import Key, Wanted
+from daemon.runtime.interface import Progress
+
+
+class WantedChanged(msgspec.Struct, frozen=True):
+    """Something else is wanted from now on."""
+
+    wanted: Wanted
+
+
+class PullBegan(msgspec.Struct, frozen=True):
+    """Worker `serial` asks the registry."""
+
+    key: Key
+    serial: int
+
+
+class PullProgressed(msgspec.Struct, frozen=True):
+    """Worker `serial`'s pull is this far."""
+
+    key: Key
+    serial: int
+    progress: Progress
+
+
+class AttemptEnded(msgspec.Struct, frozen=True):
+    """Worker `serial` has ended, after its pull has and its hold is released where it had to be."""
+
+    key: Key
+    serial: int
+    end: AttemptEnd
+
+
+class ImageRemoved(msgspec.Struct, frozen=True):
+    """The runtime removed an image under this name."""
+
+    name: str
+
+
+class ImageLost(msgspec.Struct, frozen=True):
+    """A look at the runtime found a standing image absent."""
+
+    key: Key
+    version: int
+
+
+class PresenceDoubted(msgspec.Struct, frozen=True):
+    """Removals may have been missed: every standing image needs a look."""
+
+
+class RuntimeAnswered(msgspec.Struct, frozen=True):
+    """The runtime is reachable again."""
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The loop should cancel what runs and end."""
+
+
+class Crashed(msgspec.Struct, frozen=True):
+    """A thread met an error that nobody foresaw; the loop ends with it."""
+
+    thread: str
+    error: BaseException
+
+
+Message = (
+    WantedChanged
+    | PullBegan
+    | PullProgressed
+    | AttemptEnded
+    | ImageRemoved
+    | ImageLost
+    | PresenceDoubted
+    | RuntimeAnswered
+    | Stopped
+    | Crashed
+)

@@ -1,0 +1,140 @@
+"""
+What a node does next: which pulls start, which are cancelled, what waits and until when.
+
+Pure: a state and the time in, decisions out. It owns no clock, no thread and no connection, so that it runs through
+virtual time in tests.
+"""
+
+import msgspec
+
+from daemon.api.nodeimage import Phase
+from daemon.api.reasons import Reason
+from daemon.node.task import CancelCause, NodeState, Task
+from daemon.node.wanted import Key
+
+
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A waiting task that fails now, and why."""
+
+    key: Key
+    reason: Reason
+    message: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The next steps: begin an attempt, cancel one, release what a withdrawn image holds, give up a waiting task.
+
+    `wake_seconds` is when to plan again though nothing happens; None where only an event can change anything.
+    """
+
+    start: tuple[Key, ...] = ()
+    cancel: tuple[tuple[Key, CancelCause], ...] = ()
+    release: tuple[Key, ...] = ()
+    give_up: tuple[GivenUp, ...] = ()
+    wake_seconds: float | None = None
+
+
+def plan(state: NodeState, *, now_seconds: float, slots: int) -> Plan:
+    """Decide the next steps of a node that may run `slots` attempts at once."""
+    give_up = tuple(_given_up(state, now_seconds=now_seconds))
+    dead = {one.key for one in give_up}
+    startable = [key for key in _in_order(state, now_seconds=now_seconds) if key not in dead]
+    return Plan(
+        start=tuple(_admitted(state, startable, slots=slots)),
+        cancel=tuple(_cancels(state, now_seconds=now_seconds)),
+        release=tuple(key for key, leaving in state.leaving.items() if leaving.serial is None),
+        give_up=give_up,
+        wake_seconds=min(_wakes(state, now_seconds=now_seconds), default=None),
+    )
+
+
+def running_count(state: NodeState) -> int:
+    """Count the slots in use; a cancelled pull keeps its slot until the runtime has ended it."""
+    ending = sum(1 for leaving in state.leaving.values() if leaving.serial is not None)
+    return ending + sum(1 for task in state.tasks.values() if task.running)
+
+
+def attempt_limit_seconds(task: Task) -> tuple[float, CancelCause]:
+    """Tell how long an attempt may run, and which bound that is: the timeout or what is left of the deadline."""
+    deadline = task.wanted.active_deadline_seconds
+    left = float("inf") if deadline is None else deadline - task.spent_seconds
+    if left < task.wanted.timeout_seconds:
+        return left, CancelCause.DEADLINE
+    return float(task.wanted.timeout_seconds), CancelCause.TIMEOUT
+
+
+def _in_order(state: NodeState, *, now_seconds: float) -> list[Key]:
+    """List what may start now: higher priority first, then the longest waiting, then as wanted."""
+    if not state.is_runtime_up:
+        return []
+    keys = [key for key, task in state.tasks.items() if _is_startable(state, key, task, now_seconds=now_seconds)]
+    return sorted(keys, key=lambda key: (-state.tasks[key].wanted.priority, state.tasks[key].seen_seconds))
+
+
+def _is_startable(state: NodeState, key: Key, task: Task, *, now_seconds: float) -> bool:
+    is_idle = task.running is None and key not in state.leaving and task.phase is Phase.WAITING
+    is_allowed = not task.wanted.is_suspended and task.wanted.reference is not None
+    throttle = state.throttles.get(task.wanted.registry)
+    is_served = throttle is None or throttle.until_seconds <= now_seconds
+    return is_idle and is_allowed and is_served and task.not_before_seconds <= now_seconds
+
+
+def _admitted(state: NodeState, startable: list[Key], *, slots: int) -> list[Key]:
+    """Fill the free slots; a registry that was throttling gets one pull at a time until one has succeeded."""
+    free = slots - running_count(state)
+    probed = {task.wanted.registry for task in state.tasks.values() if task.running} & set(state.throttles)
+    admitted: list[Key] = []
+    for key in startable:
+        registry = state.tasks[key].wanted.registry
+        if len(admitted) >= free:
+            break
+        if registry in probed:
+            continue
+        admitted.append(key)
+        if registry in state.throttles:
+            probed.add(registry)
+    return admitted
+
+
+def _cancels(state: NodeState, *, now_seconds: float) -> list[tuple[Key, CancelCause]]:
+    is_new = (item for item in state.leaving.items() if item[1].serial is not None and not item[1].is_told)
+    cancels = [(key, CancelCause.WITHDRAWN) for key, _ in is_new]
+    for key, task in state.tasks.items():
+        if task.running is None or task.running.cause is not None:
+            continue
+        limit, cause = attempt_limit_seconds(task)
+        if task.wanted.is_suspended:
+            cancels.append((key, CancelCause.SUSPENDED))
+        elif now_seconds >= task.running.since_seconds + limit:
+            cancels.append((key, cause))
+    return cancels
+
+
+def _given_up(state: NodeState, *, now_seconds: float) -> list[GivenUp]:
+    gone = []
+    for key, task in state.tasks.items():
+        if task.phase is not Phase.WAITING or task.running is not None or task.wanted.is_suspended:
+            continue
+        if task.wanted.reference is None:
+            gone.append(GivenUp(key=key, reason=Reason.INVALID_REFERENCE, message=task.wanted.problem))
+        elif now_seconds >= _low_until_seconds(task):
+            gone.append(GivenUp(key=key, reason=Reason.DISK_LOW, message=task.message))
+    return gone
+
+
+def _low_until_seconds(task: Task) -> float:
+    if task.low_since_seconds is None:
+        return float("inf")
+    return task.low_since_seconds + task.wanted.timeout_seconds
+
+
+def _wakes(state: NodeState, *, now_seconds: float) -> list[float]:
+    """List the instants after now at which time alone changes the plan."""
+    wakes = [throttle.until_seconds for throttle in state.throttles.values()]
+    for task in state.tasks.values():
+        if task.running and task.running.cause is None:
+            wakes.append(task.running.since_seconds + attempt_limit_seconds(task)[0])
+        elif task.phase is Phase.WAITING:
+            wakes += [task.not_before_seconds, _low_until_seconds(task)]
+    return [at for at in wakes if now_seconds < at < float("inf")]

@@ -1,0 +1,331 @@
+"""
+How a node's state changes by what happened: new wishes, an attempt's begin and end, progress, a lost image.
+
+Pure: each function takes a state and returns the next. What to do about it is plan.py's; doing it is loop.py's.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from daemon.api.nodeimage import ImagePullPolicy, Phase
+from daemon.api.reasons import Reason
+from daemon.clock import Moment
+from daemon.node.backoff import ErrorClass, error_class
+from daemon.node.task import AttemptEnd, CancelCause, Ending, Leaving, NodeState, Running, Task, Throttle
+from daemon.node.wanted import Key, Wanted, WantedImage
+from daemon.runtime.interface import Progress
+
+
+SPACE_RECHECK_SECONDS = 2.0
+REFILL_FIRST_SECONDS = 10.0
+REFILL_CAP_SECONDS = 3600.0
+EVICTION_WINDOW_SECONDS = 86400.0
+EVICTION_LOOP = 3
+INTERRUPTIONS_FREE = 3
+
+
+class Draws(msgspec.Struct, frozen=True, kw_only=True):
+    """Where waits come from: `backoff` by attempt number, `throttle` by a registry's pauses in a row; in seconds."""
+
+    backoff: Callable[[int], float]
+    throttle: Callable[[int], float]
+
+
+def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
+    """
+    Take over what is wanted now: add, adopt, edit and withdraw tasks.
+
+    Another uid is another object: nothing of the old one's answers counts. A withdrawn task moves to `leaving`, which
+    keeps its key from starting until its worker has ended the pull and released the hold.
+    """
+    is_same = state.uid == wanted.uid
+    tasks = {
+        image.key: _taken_over(state.tasks.get(image.key), image, is_same=is_same, now=now) for image in wanted.images
+    }
+    leaving = {key: _leave(task) for key, task in state.tasks.items() if key not in tasks and _has_something_held(task)}
+    return replace(
+        state,
+        uid=wanted.uid,
+        generation=wanted.generation,
+        tasks=tasks,
+        leaving={**leaving, **state.leaving},
+        is_wanted_known=True,
+    )
+
+
+def _taken_over(task: Task | None, image: WantedImage, *, is_same: bool, now: Moment) -> Task:
+    if task is None:
+        return Task(wanted=image, seen_seconds=now.seconds)
+    if is_same and task.wanted.version == image.version:
+        return _edited(task, image)
+    if task.running and task.running.cause is None:
+        return _adopted(task, image)
+    outdated = replace(task.running, is_outdated=True) if task.running else None
+    fresh = Task(wanted=image, seen_seconds=now.seconds, image_id=task.image_id, digest=task.digest)
+    return replace(fresh, running=outdated, is_held=task.is_held, evicted_seconds=task.evicted_seconds)
+
+
+def _edited(task: Task, image: WantedImage) -> Task:
+    """Take over other settings of the same version; who is suspended does not wait for space."""
+    low_since = None if image.is_suspended else task.low_since_seconds
+    return replace(task, wanted=image, low_since_seconds=low_since)
+
+
+def _adopted(task: Task, image: WantedImage) -> Task:
+    """Let the running pull answer the new version too; under Always one more, cheap, pull follows."""
+    is_due_again = task.is_pull_due_again or image.image_pull_policy is ImagePullPolicy.ALWAYS
+    renewed = replace(task, wanted=image, attempt=1, spent_seconds=0.0, low_since_seconds=None)
+    return replace(renewed, is_pull_due_again=is_due_again)
+
+
+def _has_something_held(task: Task) -> bool:
+    return task.running is not None or task.is_held
+
+
+def _leave(task: Task) -> Leaving:
+    return Leaving(image=task.wanted.image, serial=task.running.serial if task.running else None)
+
+
+def begin(state: NodeState, key: Key, *, serial: int, now: Moment) -> NodeState:
+    """Note that worker `serial` begins the next attempt of a task; it answers every version up to this one."""
+    task = state.tasks[key]
+    running = Running(serial=serial, since_seconds=now.seconds)
+    begun = replace(task, running=running, attempt=task.attempt + 1, is_pull_due_again=False, is_held=True)
+    return _put(state, key, replace(begun, started_at=task.started_at or now.at, progress=None))
+
+
+def pulling(state: NodeState, key: Key, *, serial: int) -> NodeState:
+    """Note that the attempt has found something to fetch and asks the registry now."""
+    task = _task_of(state, key, serial=serial)
+    return state if task is None else _put(state, key, replace(task, phase=Phase.PULLING, reason=None, message=""))
+
+
+def cancelling(state: NodeState, key: Key, *, cause: CancelCause) -> NodeState:
+    """Note that the running attempt has been told to stop, and why."""
+    if cause is CancelCause.WITHDRAWN:
+        return replace(state, leaving={**state.leaving, key: replace(state.leaving[key], is_told=True)})
+    task = state.tasks[key]
+    if task.running is None:
+        return state
+    return _put(state, key, replace(task, running=replace(task.running, cause=cause)))
+
+
+def releasing(state: NodeState, key: Key, *, serial: int) -> NodeState:
+    """Note that worker `serial` releases what a withdrawn image still holds."""
+    return replace(state, leaving={**state.leaving, key: replace(state.leaving[key], serial=serial, is_told=True)})
+
+
+def progressed(state: NodeState, key: Key, *, serial: int, progress: Progress) -> NodeState:
+    """Take over how far a running attempt is; of an attempt that is no longer the task's, nothing."""
+    task = _task_of(state, key, serial=serial)
+    return state if task is None else _put(state, key, replace(task, progress=progress))
+
+
+def _task_of(state: NodeState, key: Key, *, serial: int) -> Task | None:
+    """Find the task that worker `serial` still works for; late words of an earlier worker find none."""
+    task = state.tasks.get(key)
+    return task if task and task.running and task.running.serial == serial else None
+
+
+def ended(state: NodeState, key: Key, *, serial: int, end: AttemptEnd, now: Moment, draws: Draws) -> NodeState:
+    """Take over an attempt's end and decide what follows: done, failed, or another attempt and when."""
+    if key in state.leaving and state.leaving[key].serial == serial:
+        return _left(state, key, end=end)
+    task = _task_of(state, key, serial=serial)
+    if task is None or task.running is None:
+        return state
+    running = task.running
+    image_id = task.image_id if end.image_id is None else end.image_id
+    task = replace(task, running=None, image_id=image_id, is_fetched=task.is_fetched or end.is_fetched)
+    state = replace(state, throttles=_throttles(state, task, end=end, running=running, now=now, draws=draws))
+    return _put(state, key, _after(task, end=end, running=running, now=now, draws=draws), is_down=end.ending)
+
+
+def _left(state: NodeState, key: Key, *, end: AttemptEnd) -> NodeState:
+    """Forget a withdrawn image, or have its hold released where its worker ended before it heard of the withdrawal."""
+    if end.cause is CancelCause.WITHDRAWN or end.ending in {Ending.DONE, Ending.LOW_SPACE}:
+        return replace(state, leaving={k: v for k, v in state.leaving.items() if k != key})
+    return replace(state, leaving={**state.leaving, key: replace(state.leaving[key], serial=None)})
+
+
+def _put(state: NodeState, key: Key, task: Task, *, is_down: Ending | None = None) -> NodeState:
+    is_up = state.is_runtime_up and is_down is not Ending.RUNTIME_DOWN
+    return replace(state, tasks={**state.tasks, key: task}, is_runtime_up=is_up)
+
+
+def _after(task: Task, *, end: AttemptEnd, running: Running, now: Moment, draws: Draws) -> Task:
+    seconds = now.seconds - running.since_seconds
+    if running.is_outdated:
+        return replace(task, phase=Phase.WAITING, progress=None)
+    if end.ending is Ending.DONE:
+        return _done(task, end=end, now=now)
+    if end.ending is Ending.LOW_SPACE or end.cause is CancelCause.LOW_SPACE:
+        return _low(task, end=end, now=now)
+    if end.ending is Ending.RUNTIME_DOWN:
+        return _interrupted(task, end=end, seconds=seconds, now=now, draws=draws)
+    if end.cause in {CancelCause.SUSPENDED, CancelCause.STOPPING, CancelCause.WITHDRAWN}:
+        return _unspent(task)
+    return _failed_attempt(task, end=_in_words(task, end), seconds=seconds, now=now, draws=draws)
+
+
+def _done(task: Task, *, end: AttemptEnd, now: Moment) -> Task:
+    done = replace(
+        task,
+        digest=end.digest,
+        is_changed=bool(task.is_changed) or bool(end.is_changed),
+        low_since_seconds=None,
+        interruptions=0,
+        is_refill=False,
+        is_held=False,
+        progress=None,
+    )
+    if task.is_pull_due_again:
+        return replace(done, phase=Phase.WAITING, is_pull_due_again=False, attempt=0, spent_seconds=0.0)
+    reason, message = _eviction_note(task, now=now)
+    return replace(done, phase=Phase.SUCCEEDED, completed_at=now.at, reason=reason, message=message)
+
+
+def _eviction_note(task: Task, *, now: Moment) -> tuple[Reason | None, str]:
+    evictions = len(_evictions_of_a_day(task, now=now))
+    if evictions < EVICTION_LOOP:
+        return None, ""
+    return Reason.EVICTION_LOOP, (
+        f"removed {evictions} times in a day: the kubelet collects images that no Pod has used first "
+        "when the disk is above its threshold; give the node more disk, warm fewer images, or raise "
+        "imageGCHighThresholdPercent"
+    )
+
+
+def _evictions_of_a_day(task: Task, *, now: Moment) -> tuple[float, ...]:
+    return tuple(at for at in task.evicted_seconds if now.seconds - at < EVICTION_WINDOW_SECONDS)
+
+
+def _unspent(task: Task) -> Task:
+    return replace(task, phase=Phase.WAITING, attempt=max(0, task.attempt - 1), progress=None)
+
+
+def _low(task: Task, *, end: AttemptEnd, now: Moment) -> Task:
+    since = task.low_since_seconds if task.low_since_seconds is not None else now.seconds
+    waiting = replace(_unspent(task), low_since_seconds=since, reason=Reason.DISK_LOW, message=end.message)
+    return replace(waiting, not_before_seconds=now.seconds + SPACE_RECHECK_SECONDS)
+
+
+def _interrupted(task: Task, *, end: AttemptEnd, seconds: float, now: Moment, draws: Draws) -> Task:
+    """
+    Spend no attempt on a runtime that went away, but not for ever.
+
+    A runtime that dies of this very pull again and again would otherwise never be left alone.
+    """
+    if task.interruptions >= INTERRUPTIONS_FREE:
+        return _failed_attempt(task, end=end, seconds=seconds, now=now, draws=draws)
+    again = replace(_unspent(task), interruptions=task.interruptions + 1)
+    not_before = now.seconds + draws.backoff(again.interruptions)
+    return replace(again, reason=Reason.RUNTIME_UNAVAILABLE, message=end.message, not_before_seconds=not_before)
+
+
+def _in_words(task: Task, end: AttemptEnd) -> AttemptEnd:
+    """Give a cancelled attempt the reason and words of its cause."""
+    if end.cause is CancelCause.TIMEOUT:
+        words = f"no end within timeoutSeconds ({task.wanted.timeout_seconds})"
+        return replace(end, reason=Reason.ATTEMPT_TIMEOUT, message=words)
+    if end.cause is CancelCause.DEADLINE:
+        return replace(end, reason=Reason.DEADLINE_EXCEEDED, message=_deadline_words(task))
+    return end
+
+
+def _deadline_words(task: Task) -> str:
+    return f"pulling exceeds activeDeadlineSeconds ({task.wanted.active_deadline_seconds})"
+
+
+def _failed_attempt(task: Task, *, end: AttemptEnd, seconds: float, now: Moment, draws: Draws) -> Task:
+    reason = end.reason or Reason.PULL_FAILED
+    noted = replace(
+        task, reason=reason, message=end.message, spent_seconds=task.spent_seconds + seconds, low_since_seconds=None
+    )
+    if _is_last(noted, reason):
+        return failed(noted, now=now)
+    wait_seconds = 0.0 if error_class(reason) is ErrorClass.THROTTLED else draws.backoff(max(1, noted.attempt))
+    deadline = noted.wanted.active_deadline_seconds
+    if deadline is not None and noted.spent_seconds + wait_seconds >= deadline:
+        words = f"{_deadline_words(noted)}; the last attempt: {reason}: {end.message}"
+        return failed(replace(noted, reason=Reason.DEADLINE_EXCEEDED, message=words), now=now)
+    return replace(
+        noted,
+        phase=Phase.WAITING,
+        not_before_seconds=now.seconds + wait_seconds,
+        spent_seconds=noted.spent_seconds + wait_seconds,
+    )
+
+
+def _is_last(task: Task, reason: Reason) -> bool:
+    is_permanent = error_class(reason) is ErrorClass.PERMANENT or reason is Reason.DEADLINE_EXCEEDED
+    return is_permanent or task.attempt >= task.attempts_allowed
+
+
+def failed(task: Task, *, now: Moment) -> Task:
+    """End a task as Failed, with the reason and message that it has."""
+    return replace(
+        task, phase=Phase.FAILED, completed_at=now.at, is_pull_due_again=False, is_refill=False, progress=None
+    )
+
+
+def given_up(state: NodeState, key: Key, *, reason: Reason, message: str, now: Moment) -> NodeState:
+    """Fail a task that does not run: it waited too long for space, or names no image."""
+    task = replace(state.tasks[key], reason=reason, message=message)
+    return _put(state, key, failed(task, now=now))
+
+
+def _throttles(
+    state: NodeState, task: Task, *, end: AttemptEnd, running: Running, now: Moment, draws: Draws
+) -> dict[str, Throttle]:
+    """
+    Grow the registry's pause after a 429; forget it after a pull that succeeded, since the registry serves again.
+
+    An attempt begun before the pause tells nothing new: several pulls that meet one limit together are one pause.
+    """
+    registry = task.wanted.registry
+    throttle = state.throttles.get(registry)
+    if throttle is not None and running.since_seconds < throttle.until_seconds:
+        return state.throttles
+    others = {name: other for name, other in state.throttles.items() if name != registry}
+    if end.ending is Ending.DONE and end.is_fetched:
+        return others
+    if end.reason is not Reason.REGISTRY_THROTTLED:
+        return state.throttles
+    pauses = throttle.pauses + 1 if throttle else 1
+    return {**others, registry: Throttle(until_seconds=now.seconds + draws.throttle(pauses), pauses=pauses)}
+
+
+def runtime_answers(state: NodeState) -> NodeState:
+    """Note that the runtime is back, so that waiting tasks may start."""
+    return replace(state, is_runtime_up=True)
+
+
+def lost(state: NodeState, key: Key, *, now: Moment) -> NodeState:
+    """
+    Note that a standing image is gone from the node: one that had succeeded is pulled again under the same version.
+
+    At once the first time in a day, then after 10 s doubling to 1 h, since a kubelet that is short of disk would take
+    it again (design: kept warm).
+    """
+    task = state.tasks.get(key)
+    if task is None or task.running is not None:
+        return state
+    gone = replace(task, image_id="", digest="")
+    if task.phase is not Phase.SUCCEEDED:
+        return _put(state, key, gone)
+    evicted = (*_evictions_of_a_day(task, now=now), now.seconds)
+    again = replace(gone, phase=Phase.WAITING, is_refill=True, attempt=0, spent_seconds=0.0, evicted_seconds=evicted)
+    again = replace(again, completed_at=None, started_at=None)
+    again = replace(again, not_before_seconds=now.seconds + refill_seconds(len(evicted)))
+    reason, message = _eviction_note(again, now=now)
+    return _put(state, key, replace(again, reason=reason, message=message))
+
+
+def refill_seconds(evictions: int) -> float:
+    """Tell how long to leave an image alone after its n-th removal in a day."""
+    if evictions <= 1:
+        return 0.0
+    return min(REFILL_CAP_SECONDS, REFILL_FIRST_SECONDS * 2.0 ** min(evictions - 2, 12))

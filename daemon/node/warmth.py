@@ -1,0 +1,66 @@
+"""
+Notices that a standing image is gone: by the runtime's own removal events, else by a look each minute.
+
+Runs in threads of its own and only tells the loop; whether and when to pull again is transitions.py's.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from daemon.node.inbox import ImageLost, ImageRemoved, Message, PresenceDoubted, RuntimeAnswered
+from daemon.node.wanted import Key, WantedImage
+from daemon.runtime.errors import CriError
+from daemon.runtime.interface import Downloads, ImageRuntime
+
+
+LOOK_SECONDS = 60.0
+RESUBSCRIBE_SECONDS = 1.0
+PROBE_SECONDS = 1.0
+
+
+def watch_removals(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threading.Event) -> None:
+    """
+    Post each removal until stopped.
+
+    Each new subscription, also the first, doubts everything: what went while nobody listened must be looked for.
+    """
+    while not stop.is_set():
+        if runtime.downloads is None:
+            post(PresenceDoubted())
+            stop.wait(LOOK_SECONDS)
+        else:
+            _listen(runtime.downloads, post=post)
+            stop.wait(RESUBSCRIBE_SECONDS)
+
+
+def _listen(downloads: Downloads, *, post: Callable[[Message], None]) -> None:
+    try:
+        removals = downloads.removals()
+        post(PresenceDoubted())
+        for name in removals:
+            post(ImageRemoved(name))
+    except CriError:
+        return
+
+
+def look(runtime: ImageRuntime, standing: Mapping[Key, WantedImage], *, post: Callable[[Message], None]) -> None:
+    """Ask the runtime for each standing image and post those that are absent."""
+    for key, wanted in standing.items():
+        try:
+            is_absent = runtime.image_status(wanted.image) is None
+        except CriError:
+            return
+        if is_absent:
+            post(ImageLost(key, wanted.version))
+
+
+def probe(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threading.Event) -> None:
+    """Ask a runtime that went away each second until it answers, and say so."""
+    while not stop.is_set():
+        try:
+            runtime.version()
+        except CriError:
+            stop.wait(PROBE_SECONDS)
+        else:
+            post(RuntimeAnswered())
+            return

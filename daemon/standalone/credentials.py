@@ -1,0 +1,32 @@
+"""Where a run without an API server finds credentials: Secrets beside the jobs, docker's config.json, exec plugins."""
+
+import threading
+from collections.abc import Mapping
+
+from daemon.api.nodeimage import SecretReference
+from daemon.credentials.dockerconfig import PullSecret
+from daemon.credentials.problem import CredentialProblem
+from daemon.credentials.sources import Candidates, Credentials
+from daemon.node.wanted import WantedImage
+
+
+class ManifestCredentials:
+    """Finds what fits an image among the manifests' Secrets first, then wherever `credentials` looks."""
+
+    def __init__(self, credentials: Credentials, *, secrets: Mapping[SecretReference, PullSecret]) -> None:
+        self._credentials = credentials
+        self._secrets = dict(secrets)
+
+    def candidates(self, wanted: WantedImage, *, cancelled: threading.Event) -> Candidates:
+        """Return what to try, in order; a pullSecret that is not among the manifests is a problem, not an end."""
+        if wanted.reference is None:
+            return Candidates()
+        secrets = [self._secrets[named] for named in wanted.pull_secrets if named in self._secrets]
+        found = self._credentials.find(wanted.reference, secrets=secrets, cancelled=cancelled)
+        missing = tuple(_missing(named) for named in wanted.pull_secrets if named not in self._secrets)
+        return Candidates(credentials=found.credentials, problems=(*missing, *found.problems))
+
+
+def _missing(named: SecretReference) -> CredentialProblem:
+    source = f"secret {named.namespace}/{named.name}"
+    return CredentialProblem(source=source, message="is not among the manifests; give its manifest too")
