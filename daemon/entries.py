@@ -40,7 +40,7 @@ def tag_entry(job: ImagePullJob, *, now: datetime, version: int, spread: float) 
 
     Args:
         job: a parsed job.
-        now: becomes createdAt.
+        now: becomes createdAt, in whole seconds as the API server keeps it.
         version: of the entry; the protocol's rule for it is the caller's.
         spread: a number in [0, 1) that scatters the entry's TTL, so that the entries of a job do not end at once.
 
@@ -52,7 +52,7 @@ def tag_entry(job: ImagePullJob, *, now: datetime, version: int, spread: float) 
     template = job.template
     entry = TagEntry(
         tag=reference.tag_or_digest,
-        created_at=now,
+        created_at=now.replace(microsecond=0),
         version=version,
         image_pull_policy=template.image_pull_policy,
         owner_references=(_owner(job),),

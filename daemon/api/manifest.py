@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from daemon.api.fields import Field, FieldPath, Finding, Findings, printable
+from daemon.api.fields import Field
+from daemon.api.findings import FieldPath, Finding, Findings, printable
 from daemon.api.imagepulljob import ImageListPullJob, ImagePullJob
 from daemon.api.nodeimage import NodeImage
 from daemon.api.rules.imagelistpulljob import read_image_list_pull_job
@@ -160,12 +161,13 @@ def _object(value: object, path: FieldPath, *, document: YamlDocument, source: s
         )
         for finding in parsed.findings
     )
+    in_order = tuple(sorted(problems, key=lambda problem: problem.line))
     resource = None if parsed.errors else parsed.value
     return Manifests(
         jobs=(resource,) if isinstance(resource, ImagePullJob) else (),
         lists=(resource,) if isinstance(resource, ImageListPullJob) else (),
         node_images=(resource,) if isinstance(resource, NodeImage) else (),
-        problems=problems,
+        problems=in_order,
         objects=1,
     )
 

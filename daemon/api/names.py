@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from daemon.api.fields import Field
+from daemon.api.findings import shown
 
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -40,9 +41,9 @@ def check_label_key(field: Field, key: str) -> None:
     """Report a key that no label can have: an optional DNS prefix and a slash, then a name."""
     prefix, slash, name = key.rpartition("/")
     if (slash and not is_dns_subdomain(prefix)) or not _is_label_text(name):
-        field.invalid(
-            'a label key must be letters, digits, "-", "_" and ".", begin and end with a letter or digit, have at '
-            f'most {_LONGEST_LABEL} characters, and may have a DNS name and "/" before them'
+        field.error(
+            f'Invalid value: {shown(key)}: a label key must be letters, digits, "-", "_" and ".", begin and end with a '
+            f'letter or digit, have at most {_LONGEST_LABEL} characters, and may have a DNS name and "/" before them'
         )
 
 

@@ -6,26 +6,19 @@ stands twice, a tag that makes objects, a key that is no text, aliases that mult
 by its constructors: those forget lines, keep the last of two keys, and recurse as deep as the text does.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 import yaml
 
-from daemon.api.fields import FieldPath, printable, shown
+from daemon.api.findings import FieldPath, printable, shown
+from daemon.api.yamlscalars import repaired, resolve
 
 
 DEEPEST: Final = 64
 MOST_VALUES: Final = 100_000
 
-_TRUE: Final = frozenset(f for w in ("y", "yes", "true", "on") for f in (w, w.capitalize(), w.upper()))
-_FALSE: Final = frozenset(f for w in ("n", "no", "false", "off") for f in (w, w.capitalize(), w.upper()))
-_NULL: Final = frozenset(("", "~", "null", "Null", "NULL"))
-_INTEGER: Final = re.compile(r"([-+]?)(0[xX][0-9a-fA-F][0-9a-fA-F_]*|0[bB][01][01_]*|0[oO][0-7][0-7_]*|[0-9][0-9_]*)")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LONGEST_INTEGER: Final = 40
 _STANDARD_TAGS: Final = {
     f"tag:yaml.org,2002:{name}": kinds
     for name, kinds in {
@@ -197,7 +190,7 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent, path: FieldPath) -> object:
         is_text = event.tag == "!" or (event.tag is None and event.style is not None)
-        value = _text(event.value) if is_text or event.tag == "tag:yaml.org,2002:str" else resolve(event.value)
+        value = repaired(event.value) if is_text or event.tag == "tag:yaml.org,2002:str" else resolve(event.value)
         self._check_tag(event, value)
         if not isinstance(value, str):
             self._scalars[path] = event.value
@@ -226,43 +219,6 @@ class _Composer:
 
     def _problem(self, event: yaml.Event, text: str) -> None:
         self._problems.append(YamlProblem(line=_line(event), text=text))
-
-
-def resolve(plain: str) -> object:
-    """
-    Return what an unquoted scalar means: null, a boolean, a number, or the text itself.
-
-    Follows the library that kubectl and the API server read YAML with: `1.10` is a number, `0600` an octal one, `y`
-    true; `12:30` and `2026-01-01` are text.
-    """
-    if plain in _NULL:
-        return None
-    if plain in _TRUE or plain in _FALSE:
-        return plain in _TRUE
-    if integer := _INTEGER.fullmatch(plain):
-        return _integer(integer)
-    if _FLOAT.fullmatch(plain):
-        return float(plain)
-    if _SPECIAL_FLOAT.fullmatch(plain):
-        return float(plain.replace(".", ""))
-    return _text(plain)
-
-
-def _integer(match: re.Match[str]) -> int | float:
-    sign, digits = match[1], match[2].replace("_", "").lower()
-    if len(digits) > _LONGEST_INTEGER:
-        return float("inf")
-    is_octal = len(digits) > 1 and digits[0] == "0" and digits[1] not in "xbo"
-    if is_octal and not set(digits) <= set("01234567"):
-        return float(sign + digits)
-    return int(sign + (f"0o{digits}" if is_octal else digits), 0)
-
-
-def _text(text: str) -> str:
-    # JSON writes a character beyond U+FFFF as two escapes, which PyYAML leaves as two halves.
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _without_json_tabs(text: str) -> str:

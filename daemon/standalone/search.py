@@ -1,7 +1,9 @@
 """Waits for a container runtime: one pass gives it 30 s, a watching run all the time it needs."""
 
+import time
+
 from daemon.config import RunSettings
-from daemon.runtime.detection import NoRuntime, find_runtime
+from daemon.runtime.detection import Detection, detect
 from daemon.runtime.interface import ImageRuntime
 from daemon.standalone.mailbox import Mailbox, Signalled
 
@@ -25,13 +27,18 @@ def wait_for_runtime(settings: RunSettings, *, mailbox: Mailbox) -> ImageRuntime
         RuntimeMissing: none answered within settings.runtime_wait_seconds (never, with --watch).
         Interrupted: SIGINT or SIGTERM.
     """
-    tries_left = settings.runtime_wait_seconds / RETRY_SECONDS
+    ends_at = time.monotonic() + settings.runtime_wait_seconds
     while True:
-        try:
-            return find_runtime(settings.runtime_endpoint)
-        except NoRuntime as error:
-            tries_left -= 1
-            if tries_left <= 0 and not settings.is_watching:
-                raise RuntimeMissing(str(error)) from error
+        found = detect(settings.runtime_endpoint)
+        if found.runtime is not None:
+            return found.runtime
+        if time.monotonic() >= ends_at and not settings.is_watching:
+            raise RuntimeMissing(_words(found))
         if isinstance(mailbox.wait(timeout_seconds=RETRY_SECONDS), Signalled):
             raise Interrupted
+
+
+def _words(found: Detection) -> str:
+    """Say where was looked and what was wrong there, and what to do."""
+    places = "\n".join(f"  {refused.endpoint}: {refused.why}" for refused in found.refused)
+    return f"no container runtime answers:\n{places}\ngive its socket with --runtime-endpoint, or start it"

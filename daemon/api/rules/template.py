@@ -53,12 +53,18 @@ def read_image(field: Field) -> ImageReference | None:
     try:
         return parse_reference(text)
     except InvalidReference as error:
-        # What was pasted with a scheme or a user in front may hold a password: the reason alone, not the value.
-        if "://" in text or "@" in text:
-            field.error(f"Invalid value: {error}" if "://" in text else "Invalid value: bad digest after the @")
-        else:
-            field.invalid(str(error))
+        _report_image(field, text, why=str(error))
         return None
+
+
+def _report_image(field: Field, text: str, *, why: str) -> None:
+    # What is pasted with a scheme or a user in front may hold a password: the reason alone, not the value.
+    if "://" in text:
+        field.error(f"Invalid value: {why}")
+    elif "@" in text and not text.rpartition("@")[2].startswith("sha"):
+        field.error('Invalid value: only a digest such as "sha256:..." may follow the "@"')
+    else:
+        field.invalid(why)
 
 
 def read_sandbox_config(field: Field) -> SandboxConfig:
