@@ -24,7 +24,7 @@ def called(*, image: str = "") -> Iterator[None]:
     Translate what a unary or streaming call inside raises.
 
     Raises:
-        CriError: RuntimeDown, CallTimeout, Unsupported or Absent by the code, else CriError itself with the runtime's words.
+        CriError: RuntimeDown, CallTimeout, Unsupported or Absent by the code, else CriError itself.
     """
     try:
         yield

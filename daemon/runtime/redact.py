@@ -18,7 +18,8 @@ CUT = " [...] "
 # What a registry's token endpoint and its catalogue are asked with; every other query value may be a signature.
 _PLAIN_QUERY = "scope|service|ns|n|last"
 _TELLING_KEYS = "(?:[a-z]+[_-]?)?(?:password|passwd|token|secret|signature|credential|api[_-]?key|auth)"
-_TELLING_HEADERS = "(?:proxy-)?authorization|x-registry-auth|(?:set-)?cookie|x-amz-security-token"
+# Not containerd's "repository does not exist or may require authorization: ..."
+_TELLING_HEADERS = "(?:proxy-)?(?<!require )authorization|x-registry-auth|(?:set-)?cookie|x-amz-security-token"
 
 _RULES = (
     # user:password@ of a URL
