@@ -40,7 +40,7 @@ demo: $(STAMP)  ## show a sample job pull its image, and the new one after its t
 	@$(RUN) -m tests.servers.demo
 
 bench: $(STAMP) lab  ## measure every figure that the docs state
-	@for file in bench/[a-z]*.py; do echo "== $$file"; $(RUN) -m bench.$$(basename $$file .py) || exit 1; done
+	@for file in $$(grep -l __main__ bench/*.py); do echo "== $$file"; $(RUN) -m bench.$$(basename $$file .py) || exit 1; done
 
 bench-%: $(STAMP) lab  ## measure one figure: bench/NAME.py
 	@$(RUN) -m bench.$*

@@ -15,6 +15,8 @@ from typing import Protocol
 
 import pytest
 
+from daemon.runtime.connect import connect
+from daemon.runtime.interface import ImageRuntime
 from tests.servers import binaries
 from tests.servers.binaries import ContainerdBinaries
 from tests.servers.containerd import Containerd, Hosts, Setting
@@ -36,7 +38,7 @@ class StartContainerd(Protocol):
         *,
         root: Path | None = ...,
         max_concurrent_downloads: int | None = ...,
-        cri: dict[str, Setting] | None = ...,
+        cri_settings: dict[str, Setting] | None = ...,
         extra_config: str = ...,
     ) -> Containerd:
         """Start it in a folder `name` of its own and return when it answers."""
@@ -70,7 +72,7 @@ def workdir() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=[binaries.OLDEST, binaries.NEWEST])
+@pytest.fixture(params=[binaries.OLDEST, binaries.NEWEST], ids=binaries.label)
 def containerd_binaries(request: pytest.FixtureRequest) -> ContainerdBinaries:
     """Each supported containerd in turn."""
     name: str = request.param
@@ -93,7 +95,7 @@ def start_containerd(workdir: Path, containerd_binaries: ContainerdBinaries, hos
             *,
             root: Path | None = None,
             max_concurrent_downloads: int | None = None,
-            cri: dict[str, Setting] | None = None,
+            cri_settings: dict[str, Setting] | None = None,
             extra_config: str = "",
         ) -> Containerd:
             containerd = Containerd(
@@ -102,7 +104,7 @@ def start_containerd(workdir: Path, containerd_binaries: ContainerdBinaries, hos
                 hosts=hosts,
                 root=root,
                 max_concurrent_downloads=max_concurrent_downloads,
-                cri=cri,
+                cri_settings=cri_settings,
                 extra_config=extra_config,
             )
             return running.enter_context(containerd)
@@ -160,3 +162,11 @@ def faults(registry: Registry, hosts: Hosts) -> Iterator[FaultProxy]:
     with FaultProxy(registry.url) as proxy:
         hosts.add(proxy.host, proxy.url)
         yield proxy
+
+
+@pytest.fixture
+def runtime(containerd: Containerd) -> Iterator[ImageRuntime]:
+    """The code under test, connected to `containerd`."""
+    runtime = connect(containerd.endpoint)
+    yield runtime
+    runtime.close()

@@ -9,7 +9,8 @@ from tests.lab.conftest import USERS, MountDisk, StartContainerd
 from tests.servers.containerd import Containerd, Hosts
 from tests.servers.disks import Filesystem, has_overlay
 from tests.servers.faults import Fault, Reset, Status
-from tests.servers.images import Compression, Layer, Push
+from tests.servers.images import Push
+from tests.servers.layers import Compression, Layer
 from tests.servers.proxy import FaultProxy
 from tests.servers.registry import Registry
 from tests.servers.traffic import Kind

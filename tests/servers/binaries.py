@@ -8,12 +8,13 @@ from Go modules. Run as a program (`python -m tests.servers.binaries`), it bring
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 
 from tests.servers.setup import apt, go
-from tests.servers.setup.commands import announce
+from tests.servers.setup.commands import CommandFailed, announce
 
 
 MODULE = Path(__file__).parent / "containerd2"
@@ -42,21 +43,34 @@ def containerd(name: str = OLDEST) -> ContainerdBinaries:
 
     OLDEST is the oldest that this system packages, so `version` and `series` of what comes back tell what it is.
     """
-    wanted = {OLDEST: ("1.6", "1.7"), NEWEST: ("2.",)}[name]
-    found = shutil.which("containerd")
-    if found and shutil.which("ctr", path=str(Path(found).parent)):
-        present = _inspected(Path(found).parent)
-        if present.version.startswith(wanted):
-            return present
+    present = _on_path(name)
+    if present is not None:
+        return present
     if name == OLDEST:
         return _inspected(apt.unpacked("containerd") / "usr/bin")
     return _inspected(go.built(MODULE, COMMANDS))
+
+
+def label(name: str) -> str:
+    """Name a containerd for a test's id by the series that it really is (1.7 on Ubuntu 24.04); brings nothing."""
+    if name == OLDEST and (_on_path(name) or apt.is_unpacked("containerd")):
+        return containerd(name).series
+    return name
 
 
 def registry() -> Path:
     """Return docker-registry, bringing it first where it is absent."""
     found = shutil.which("docker-registry")
     return Path(found) if found else apt.unpacked("docker-registry") / "usr/bin/docker-registry"
+
+
+def _on_path(name: str) -> ContainerdBinaries | None:
+    wanted = {OLDEST: ("1.6", "1.7"), NEWEST: ("2.",)}[name]
+    found = shutil.which("containerd")
+    if found is None or not Path(found).with_name("ctr").exists():
+        return None
+    present = _inspected(Path(found).parent)
+    return present if present.version.startswith(wanted) else None
 
 
 def _inspected(folder: Path) -> ContainerdBinaries:
@@ -68,12 +82,17 @@ def _inspected(folder: Path) -> ContainerdBinaries:
     return ContainerdBinaries(version=match[0], containerd=folder / "containerd", ctr=folder / "ctr")
 
 
-def main() -> None:
+def main() -> int:
     """Bring every server and say what was found."""
-    for found in (containerd(OLDEST), containerd(NEWEST)):
-        announce(f"containerd {found.version}: {found.containerd}")
-    announce(f"docker-registry: {registry()}")
+    try:
+        for found in (containerd(OLDEST), containerd(NEWEST)):
+            announce(f"containerd {found.version}: {found.containerd}")
+        announce(f"docker-registry: {registry()}")
+    except CommandFailed as error:
+        announce(str(error))
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import grpc
-
+from tests.servers import cri
 from tests.servers.binaries import ContainerdBinaries
 from tests.servers.disks import has_overlay
 from tests.servers.processes import Process
@@ -62,7 +61,7 @@ class Containerd:
         hosts: where registry names are served; localhost:PORT needs no entry.
         root: where images are kept, such as a small disk; folder/root where not given.
         max_concurrent_downloads: of one image; the version's own default where None.
-        cri: further settings of the CRI plugin in its version 2 names, such as image_pull_progress_timeout="10s".
+        cri_settings: of the CRI plugin, by their version 2 names, such as image_pull_progress_timeout="10s".
         extra_config: TOML that is appended.
     """
 
@@ -74,7 +73,7 @@ class Containerd:
         hosts: Hosts | None = None,
         root: Path | None = None,
         max_concurrent_downloads: int | None = None,
-        cri: Mapping[str, Setting] | None = None,
+        cri_settings: Mapping[str, Setting] | None = None,
         extra_config: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +86,7 @@ class Containerd:
         self.endpoint = f"unix://{self.socket}"
         self.snapshotter = "overlayfs" if has_overlay(self.root) else "native"
         self.max_concurrent_downloads = max_concurrent_downloads
-        (folder / "containerd.toml").write_text(self._config(cri or {}, extra_config))
+        (folder / "containerd.toml").write_text(self._config(cri_settings or {}, extra_config))
         self.process = Process(
             ["unshare", "--mount", "--propagation", "slave", binaries.containerd, "-c", folder / "containerd.toml"],
             log=folder / "containerd.log",
@@ -132,12 +131,8 @@ class Containerd:
         """Tell whether CRI's image service answers within a second."""
         if not self._connects():
             return False
-        try:
-            # It fails until the CRI plugin is ready, which is later than the socket.
-            self._image_service("ListImages", b"", timeout_seconds=1)
-        except grpc.RpcError:
-            return False
-        return True
+        # The CRI plugin is ready later than the socket.
+        return cri.answers(self.endpoint, timeout_seconds=1)
 
     def pull(self, reference: str, *, user: tuple[str, str] | None = None, timeout_seconds: float = 60) -> None:
         """
@@ -146,17 +141,7 @@ class Containerd:
         Raises:
             grpc.RpcError: the runtime ended the pull; its words are in `details()`.
         """
-        # By hand (api.proto of CRI: PullImageRequest.image = 1, auth = 2; ImageSpec.image = 1; AuthConfig.username = 1,
-        # password = 2), so that a mistake in our own definitions can't hide.
-        image = _field(1, _field(1, reference.encode()))
-        auth = _field(2, _field(1, user[0].encode()) + _field(2, user[1].encode())) if user else b""
-        self._image_service("PullImage", image + auth, timeout_seconds=timeout_seconds)
-
-    def _image_service(self, method: str, message: bytes, *, timeout_seconds: float) -> bytes:
-        with grpc.insecure_channel(self.endpoint) as channel:
-            path = f"/runtime.v1.ImageService/{method}"
-            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-            return call(message, timeout=timeout_seconds)
+        cri.pull(self.endpoint, reference, user=user, timeout_seconds=timeout_seconds)
 
     def ctr(self, *arguments: str, timeout_seconds: float = 60) -> str:
         """
@@ -196,8 +181,8 @@ class Containerd:
                 return False
         return True
 
-    def _config(self, cri: Mapping[str, Setting], extra: str) -> str:
-        settings = {"restrict_oom_score_adj": True, **cri}
+    def _config(self, cri_settings: Mapping[str, Setting], extra: str) -> str:
+        settings = {"restrict_oom_score_adj": True, **cri_settings}
         is_old = self.binaries.version.startswith("1.")
         transfer = ""
         if self.max_concurrent_downloads is not None and is_old:
@@ -225,12 +210,3 @@ disabled_plugins = {json.dumps(_DISABLED)}
     conf_dir = "{self.folder / "cni/conf"}"
 {transfer}{extra}
 """
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Encode a protobuf field of bytes, a string or a message."""
-    length, size = len(content), b""
-    while length > 0x7F:
-        size += bytes([length & 0x7F | 0x80])
-        length >>= 7
-    return bytes([number << 3 | 2]) + size + bytes([length]) + content

@@ -18,7 +18,8 @@ from pathlib import Path
 from tests.servers import binaries
 from tests.servers.containerd import Containerd, Hosts
 from tests.servers.disks import unmount_below
-from tests.servers.images import Compression, Layer, Push, PushedImage
+from tests.servers.images import Push, PushedImage
+from tests.servers.layers import Compression, Layer
 from tests.servers.proxy import FaultProxy
 from tests.servers.registry import Registry
 
@@ -32,7 +33,9 @@ OPERATING_SYSTEM = Layer(size_bytes=40 * MIB, seed=1, files=400)
 
 def main() -> int:
     """Play it; returns 0 when the runtime has confirmed each step, 1 when it has not, 130 when interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell that starts a job in the background leaves it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if os.geteuid() != 0:
         _say("The demo starts a containerd, which needs root: sudo make demo")
         return 1
@@ -74,8 +77,7 @@ def _step(title: str, image: PushedImage, job: Path, containerd: Containerd) -> 
     """Run the job and compare what the runtime has with what the registry has."""
     _say(f"\n== {title}: the registry has {image.reference} at {image.digest}")
     _say(f"$ prewarm run {job.name} --runtime-endpoint {containerd.endpoint}")
-    prewarm = Path(sys.executable).with_name("prewarm")
-    command = [str(prewarm), "run", str(job), "--runtime-endpoint", containerd.endpoint]
+    command = [sys.executable, "-m", "daemon", "run", str(job), "--runtime-endpoint", containerd.endpoint]
     code = subprocess.run(command, check=False, timeout=300).returncode
     there = containerd.images().get(image.reference, "absent")
     _say(f"$ ctr images ls\n{image.reference} {there}")

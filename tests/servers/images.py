@@ -5,18 +5,14 @@ The same arguments always give the same bytes: two images with an equal `Layer` 
 another image. Layers are tar archives of incompressible files that a runtime really unpacks.
 """
 
-import gzip
 import hashlib
-import io
 import json
-import random
-import tarfile
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import msgspec
 import urllib3
 
+from tests.servers.layers import Layer, archive, compressed
 from tests.servers.registry import Registry
 
 
@@ -24,24 +20,6 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 TAR = "application/vnd.oci.image.layer.v1.tar"
-
-_BLOCK_BYTES = 1 << 20
-
-
-class Compression(StrEnum):
-    """How a layer travels; its values are the endings of OCI's media type."""
-
-    NONE = ""
-    GZIP = "+gzip"
-
-
-class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer with size_bytes of random content from `seed`, in `files` files of equal size."""
-
-    size_bytes: int
-    seed: int = 0
-    files: int = 1
-    compression: Compression = Compression.NONE
 
 
 class Blob(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,8 +85,8 @@ class Push:
             layer if isinstance(layer, Layer) else Layer(size_bytes=layer, seed=seed * 1000 + place)
             for place, layer in enumerate(layers)
         ]
-        archives = [_archive(spec) for spec in specs]
-        blobs = [self._blob(repository, _compressed(tar, spec)) for tar, spec in zip(archives, specs, strict=True)]
+        archives = [archive(spec) for spec in specs]
+        blobs = [self._blob(repository, compressed(tar, spec)) for tar, spec in zip(archives, specs, strict=True)]
         config = self._blob(repository, _config(archives, platform=platform, seed=seed))
         descriptors = [_descriptor(blob, TAR + spec.compression) for blob, spec in zip(blobs, specs, strict=True)]
         manifest = _document(MANIFEST, config=_descriptor(config, CONFIG), layers=descriptors)
@@ -140,7 +118,7 @@ class Push:
 
     def malformed(self, repository: str = "malformed", *, tag: str = "latest") -> PushedImage:
         """Push an image whose config is no JSON: the registry takes it and no runtime can use it."""
-        layer = self._blob(repository, _archive(Layer(size_bytes=1024)))
+        layer = self._blob(repository, archive(Layer(size_bytes=1024)))
         config = self._blob(repository, b"{not JSON")
         content = _document(MANIFEST, config=_descriptor(config, CONFIG), layers=[_descriptor(layer, TAR)])
         digest = self.manifest(repository, tag, content, media_type=MANIFEST)
@@ -190,30 +168,6 @@ class Push:
         if answer.status not in accepted:
             raise RuntimeError(f"{method} {url}: HTTP {answer.status} {answer.data[:500]!r}")
         return answer
-
-
-def _archive(layer: Layer) -> bytes:
-    source = random.Random(layer.seed)  # noqa: S311 - content, not a secret
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for number in range(layer.files):
-            size = layer.size_bytes * (number + 1) // layer.files - layer.size_bytes * number // layer.files
-            entry = tarfile.TarInfo(f"data-{layer.seed}-{number}")
-            entry.size = size
-            archive.addfile(entry, io.BytesIO(_random_bytes(source, size)))
-    return buffer.getvalue()
-
-
-def _random_bytes(source: random.Random, size: int) -> bytes:
-    # In blocks: one draw of more than 256 MiB overflows.
-    blocks = [source.randbytes(min(_BLOCK_BYTES, size - start)) for start in range(0, size, _BLOCK_BYTES)]
-    return b"".join(blocks)
-
-
-def _compressed(archive: bytes, layer: Layer) -> bytes:
-    if layer.compression is Compression.NONE:
-        return archive
-    return gzip.compress(archive, compresslevel=1, mtime=0)
 
 
 def _config(archives: Sequence[bytes], *, platform: str, seed: int) -> bytes:

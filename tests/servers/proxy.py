@@ -13,9 +13,10 @@ from typing import Self
 
 import urllib3
 
+from tests.servers.connections import ConnectionCut
 from tests.servers.faults import Fault, Script
 from tests.servers.processes import until
-from tests.servers.relay import ConnectionCut, Server
+from tests.servers.relay import Server
 from tests.servers.traffic import Traffic
 
 

@@ -1,12 +1,8 @@
 """The wire of the fault proxy: takes a request, asks the registry, and sends or breaks the answer."""
 
 import base64
-import contextlib
-import fcntl
 import re
 import socket
-import struct
-import termios
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
+from tests.servers.connections import ConnectionCut, Connections, reset
 from tests.servers.faults import Answer, Break, Corrupt, CutAll, Hang, Status, Truncate
-from tests.servers.processes import until
 from tests.servers.traffic import Kind, Request
 
 
@@ -28,42 +24,6 @@ POLL_SECONDS = 0.01
 _PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs)/(?P<reference>[^/?]+)")
 _KINDS = {"manifests": Kind.MANIFEST, "blobs": Kind.BLOB}
 _HOP_BY_HOP = {"connection", "date", "host", "keep-alive", "server", "transfer-encoding"}
-
-
-class ConnectionCut(Exception):
-    """This connection is to be reset."""
-
-
-class Connections:
-    """The open connections and which of them wait for a request; thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: dict[socket.socket, bool] = {}
-
-    @property
-    def count(self) -> int:
-        """How many are open."""
-        return len(self._idle)
-
-    def set_idle(self, connection: socket.socket, *, idle: bool) -> None:
-        """Note that a connection waits for a request, or is busy with one."""
-        with self._lock:
-            self._idle[connection] = idle
-
-    def remove(self, connection: socket.socket) -> None:
-        """Forget a connection that has ended."""
-        with self._lock:
-            self._idle.pop(connection, None)
-
-    def wake_idle(self) -> None:
-        """End the connections that wait for a request; busy ones look for themselves."""
-        with self._lock:
-            for connection, idle in self._idle.items():
-                if idle:
-                    with contextlib.suppress(OSError):
-                        _reset_on_close(connection)
-                        connection.shutdown(socket.SHUT_RDWR)
 
 
 class Server(ThreadingHTTPServer):
@@ -208,12 +168,7 @@ class _Exchange(BaseHTTPRequestHandler):
         raise ConnectionCut
 
     def _reset(self) -> None:
-        """Close at once with RST, after the peer's kernel has all that was sent: a reset throws away what waits."""
-        with contextlib.suppress(OSError, TimeoutError):
-            until(lambda: not _unsent_bytes(self.connection), what="the peer has taken all", timeout_seconds=1)
-            _reset_on_close(self.connection)
-            # Our reader still refers to the socket: only closing the descriptor itself resets now.
-            socket.close(self.connection.detach())
+        reset(self.connection)
         self.close_connection = True
 
 
@@ -234,12 +189,3 @@ def _request(exchange: _Exchange) -> Request:
 def _user(authorization: str) -> str:
     scheme, _, value = authorization.partition(" ")
     return base64.b64decode(value).decode().partition(":")[0] if scheme.lower() == "basic" else ""
-
-
-def _unsent_bytes(connection: socket.socket) -> int:
-    answer: bytes = fcntl.ioctl(connection, termios.TIOCOUTQ, struct.pack("i", 0))
-    return int(struct.unpack("i", answer)[0])
-
-
-def _reset_on_close(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -25,7 +25,16 @@ def unpacked(package: str) -> Path:
     Raises:
         CommandFailed: there is no apt here, or the configured sources do not have the package.
     """
-    return cache.kept(f"apt/{_release()}/{package}", lambda folder: _download(package, folder))
+    return cache.kept(_entry(package), lambda folder: _download(package, folder))
+
+
+def is_unpacked(package: str) -> bool:
+    """Tell whether the package is in the cache already."""
+    return (cache.folder() / _entry(package)).is_dir()
+
+
+def _entry(package: str) -> str:
+    return f"apt/{_release()}/{package}"
 
 
 def _release() -> str:

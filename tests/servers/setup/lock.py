@@ -18,7 +18,15 @@ LOCKS = {
     Path("requirements/base.txt"): (),
     Path("requirements/dev.txt"): ("--all-extras", "--group", "build", "--group", "dev"),
 }
-OPTIONS = ("--quiet", "--generate-hashes", "--no-emit-index-url", "--no-header", "--universal", "--python-version", "3.11")
+OPTIONS = (
+    "--quiet",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-header",
+    "--universal",
+    "--python-version",
+    "3.11",
+)
 
 
 def main() -> None:
@@ -26,7 +34,9 @@ def main() -> None:
     uv = _uv()
     for lock, selection in LOCKS.items():
         announce(f"resolving {lock}")
-        run([uv, "pip", "compile", *OPTIONS, *selection, "--upgrade", "-o", lock, "pyproject.toml"], timeout_seconds=600)
+        run(
+            [uv, "pip", "compile", *OPTIONS, *selection, "--upgrade", "-o", lock, "pyproject.toml"], timeout_seconds=600
+        )
 
 
 def _uv() -> Path:
