@@ -6,6 +6,7 @@ pull's own lease. A pull that is started *inside* a lease (gRPC metadata `contai
 blob, open ingest and unpacked snapshot into it by itself, the moment it exists. Tried on containerd 1.6.20 and 2.3.7.
 
 When to let go is the caller's to say; what nobody releases ends by itself after a day (containerd.io/gc.expire).
+A hold names its process: what a living one holds is left alone, what a dead one held is taken over or let go.
 """
 
 import uuid
@@ -20,11 +21,13 @@ from daemon.clock import Clock
 from daemon.runtime.calls import CONTAINERD_METADATA, UNARY_TIMEOUT_SECONDS, called
 from daemon.runtime.errors import Absent
 from daemon.runtime.interface import Hold
+from daemon.runtime.process import is_running, own_process
 from daemon.runtime.wire import leases_pb2, leases_pb2_grpc
 
 
 ROLE_LABEL = "prewarm.internal/role"
 IMAGE_LABEL = "prewarm.internal/image"
+PROCESS_LABEL = "prewarm.internal/process"
 EXPIRE_LABEL = "containerd.io/gc.expire"
 LIFETIME = timedelta(hours=24)
 # A lease cannot be updated, so one with less than this before it gets a successor. No pull lasts that long.
@@ -47,11 +50,12 @@ class Holds:
     def __init__(self, channel: grpc.Channel, *, clock: Clock) -> None:
         self._leases = leases_pb2_grpc.LeasesStub(channel)
         self._clock = clock
+        self._process = own_process()
 
     def open(self, image: str, *, role: str) -> Hold:
         """Return the image's hold: the one there is, or a new one that takes over what older ones keep."""
         found = [lease for lease in self._of_role(role) if lease.labels.get(IMAGE_LABEL) == image]
-        if len(found) == 1 and self._remaining(found[0]) >= RENEW_BELOW:
+        if len(found) == 1 and self._is_own(found[0]) and self._remaining(found[0]) >= RENEW_BELOW:
             return _hold(found[0])
         hold = self._create(image, role=role)
         for lease in found:
@@ -60,7 +64,7 @@ class Holds:
         return hold
 
     def of_role(self, role: str) -> tuple[Hold, ...]:
-        """List the holds of a role."""
+        """List the holds of a role: this process's own, and those of processes that are gone."""
         return tuple(_hold(lease) for lease in self._of_role(role))
 
     def release(self, image: str, *, role: str) -> None:
@@ -82,7 +86,10 @@ class Holds:
         request = leases_pb2.ListRequest(filters=[f'labels."{ROLE_LABEL}"=={role}'])
         with called():
             answer = self._leases.List(request, timeout=UNARY_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
-        return tuple(answer.leases)
+        return tuple(lease for lease in answer.leases if self._is_own(lease) or not _is_in_use(lease))
+
+    def _is_own(self, lease: leases_pb2.Lease) -> bool:
+        return lease.labels.get(PROCESS_LABEL) == self._process
 
     def _remaining(self, lease: leases_pb2.Lease) -> timedelta:
         try:
@@ -94,6 +101,7 @@ class Holds:
     def _create(self, image: str, *, role: str) -> Hold:
         expires = self._clock.now().at.astimezone(UTC) + LIFETIME
         labels = {ROLE_LABEL: role, IMAGE_LABEL: image, EXPIRE_LABEL: f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
+        labels[PROCESS_LABEL] = self._process
         request = leases_pb2.CreateRequest(id=f"prewarm-{role}-{uuid.uuid4()}", labels=labels)
         with called(image=image):
             answer = self._leases.Create(request, timeout=UNARY_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
@@ -119,6 +127,10 @@ class Holds:
 
 def _hold(lease: leases_pb2.Lease) -> Hold:
     return Hold(image=lease.labels.get(IMAGE_LABEL, ""), role=lease.labels.get(ROLE_LABEL, ""), lease_id=lease.id)
+
+
+def _is_in_use(lease: leases_pb2.Lease) -> bool:
+    return is_running(lease.labels.get(PROCESS_LABEL, ""))
 
 
 def _ids(resources: Iterable[leases_pb2.Resource], *, kind: str) -> frozenset[str]:

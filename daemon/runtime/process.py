@@ -1,0 +1,32 @@
+"""Names this process so that a later one can tell whether it still runs: a pid alone is used again."""
+
+import os
+from pathlib import Path
+
+
+def own_process() -> str:
+    """Return this process's name: the machine's boot, the pid namespace, the pid, and when it started."""
+    return _process("self")
+
+
+def is_running(process: str) -> bool:
+    """
+    Tell whether the named process still runs.
+
+    A process of another pid namespace can't be looked up and counts as gone: an agent's Pod gets a namespace of its own
+    at each start, and there is one agent a node.
+    """
+    pid = process.split("/")[2:3]
+    return bool(pid) and pid[0].isdecimal() and _process(pid[0]) == process
+
+
+def _process(pid: str) -> str:
+    try:
+        # The name in the second field can hold spaces and brackets, so fields are counted from behind it.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        namespace = Path("/proc/self/ns/pid").readlink()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    number = str(os.getpid()) if pid == "self" else pid
+    return f"{boot}/{namespace}/{number}/{fields[19]}"
