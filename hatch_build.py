@@ -28,7 +28,8 @@ def generate(root: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     (target / "__init__.py").write_text('"""Generated from protos/ by the build; not in version control."""\n')
     names = sorted(f"{WIRE}/{path.name}" for path in (root / "protos").glob("*.proto"))
-    outputs = [f"--{kind}_out={root}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    kinds = ("python_out=", "grpc_python_out=", "mypy_out=quiet:", "mypy_grpc_out=quiet:")
+    outputs = [f"--{kind}{root}" for kind in kinds]
     well_known = files("grpc_tools") / "_proto"
     code = protoc.main(["protoc", f"-I{WIRE}={root / 'protos'}", f"-I{well_known}", *plugins(), *outputs, *names])
     if code:

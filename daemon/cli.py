@@ -9,23 +9,28 @@ import os
 import sys
 from collections.abc import Sequence
 
-import msgspec
-
 from daemon import __version__
-from daemon.config import RUN_SETTINGS, InvalidSetting, RunSettings, Setting, settle
+from daemon.config import RUN_SETTINGS, InvalidSetting, Setting, run_settings
 
 
 BAD_INPUT = 2
 
 _DESCRIPTION = "Puts container images on Kubernetes nodes before Pods need them."
 
-_RUN = """\
-Pull the images of ImagePullJobs on this machine: no API server needed.
+_EPILOG = "`prewarm COMMAND --help` says what a command does, with examples."
 
-FILE is a manifest, a folder of manifests (*.yaml, *.yml, *.json; not the folders in it) or - for standard input.
-ImagePullJob and ImageListPullJob are read; a Secret beside them serves their pullSecrets.
-Without --watch each image is brought once and the command ends; with it the command stays, pulls again what is
-removed, and renews jobs with completionPolicy Never each 24 h or on their spec.prewarm.refresh.
+_RUN = """\
+Bring the images of ImagePullJobs to this machine, through its container
+runtime. No API server is needed.
+
+FILE is a manifest (YAML or JSON, any number of documents), a folder (its
+*.yaml, *.yml and *.json, not the folders in it), or - for standard input.
+ImagePullJob and ImageListPullJob are read; a Secret beside them serves their
+pullSecrets.
+
+Each image is brought once and the command ends. With --watch it stays: an
+image that is removed is pulled again, and jobs with completionPolicy Never are
+renewed each 24 h, or as their spec.prewarm.refresh says.
 """
 
 _RUN_EPILOG = """\
@@ -33,21 +38,37 @@ examples:
   prewarm run base-image-job.yaml
   prewarm run jobs/ registry-secret.yaml --node-labels pool=gpu,zone=a
   prewarm run --image nginx:1.29 --image registry.example.com/team/app@sha256:...
-  cat job.yaml | prewarm run - --output json | jq 'select(.event == "image_failed")'
+  prewarm run job.yaml | jq 'select(.event == "image_failed")'
+  generate-jobs | prewarm run -
   prewarm run --watch /etc/prewarm --min-free 10Gi
 
 exit codes:
-  0  every image is there           3    no container runtime reachable for 30 s
-  1  an image could not be brought  130  interrupted
-  2  bad input; nothing was pulled
+  0    every image is there; with --watch also: ended by SIGTERM
+  1    an image could not be brought
+  2    bad input: a manifest, an option or a variable; nothing was pulled
+  3    no container runtime reachable within --runtime-wait
+  130  interrupted; what was downloaded is kept for a day
 
-Each option can be given as an environment variable too: --min-free as PREWARM_MIN_FREE.
+Each option with a value, except --image, can be a variable: --min-free as
+PREWARM_MIN_FREE. An option beats its variable.
 """
 
 _VALIDATE = """\
-Check manifests without touching anything: every error of every manifest, worded as kubectl words them.
+Check manifests without touching anything: every error of every manifest,
+worded as kubectl words them.
 
-FILE is a manifest, a folder of manifests or - for standard input. Ends with 0 when all are good, 2 when one is not.
+FILE is a manifest, a folder of manifests, or - for standard input. Unknown
+fields are warnings.
+"""
+
+_VALIDATE_EPILOG = """\
+examples:
+  prewarm validate jobs/
+  kubectl get imagepulljobs -A -o yaml | prewarm validate -
+
+exit codes:
+  0  everything is sound; there may be warnings
+  2  something is not, or there is nothing to check
 """
 
 
@@ -68,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="prewarm", description=_DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="prewarm", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"prewarm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
@@ -79,16 +100,28 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run = commands.add_parser(
         "run",
-        help="pull the images of manifests on this machine, without an API server",
+        help="bring the images of manifests to this machine, without an API server",
+        usage="prewarm run [OPTION]... [--image IMAGE]... [FILE]...",
         description=_RUN,
+        allow_abbrev=False,
         epilog=_RUN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("sources", nargs="*", metavar="FILE", help="manifests: files, folders, or - for standard input")
     run.add_argument(
-        "--image", action="append", default=[], dest="images", metavar="IMAGE", help="an image by name; may be repeated"
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="IMAGE",
+        help="an image by name, as in docker pull; may be repeated",
     )
-    run.add_argument("--watch", action="store_true", help="stay: keep the images there and renew Never jobs")
+    run.add_argument(
+        "--watch",
+        action="store_true",
+        dest="is_watching",
+        help="stay: keep the images there, and renew those of Never jobs",
+    )
     _add_settings(run, RUN_SETTINGS)
     run.set_defaults(command=_run, parser=run)
 
@@ -106,6 +139,8 @@ def _add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "validate",
         help="check manifests without touching anything",
         description=_VALIDATE,
+        allow_abbrev=False,
+        epilog=_VALIDATE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     validate.add_argument(
@@ -119,9 +154,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if not options.sources and not options.images:
         options.parser.error("nothing to pull: give manifests (FILE) or --image")
-    values = settle(vars(options), settings=RUN_SETTINGS, environment=os.environ)
-    given = {"sources": options.sources, "images": options.images, "is_watching": options.watch}
-    return run(msgspec.convert({**values, **given}, RunSettings))
+    return run(run_settings(vars(options), environment=os.environ))
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -5,10 +5,12 @@ A flag beats its PREWARM_ twin in the environment, which beats the default. Valu
 is one line that names it and exit code 2, before anything starts.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from daemon.api.nodeimage import ImagePullPolicy
 from daemon.api.quantity import bytes_to_keep_free
 
 
@@ -21,11 +23,12 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     What `prewarm run` works with.
 
     `sources` are files, folders or "-"; `runtime_endpoint` "" means: look for one. `node_labels` None means: not told.
+    `image_pull_policy` None means: Always for tags, IfNotPresent for digests, which cannot move.
     """
 
     sources: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
-    image_pull_policy: str = "Always"
+    image_pull_policy: ImagePullPolicy | None = None
     is_watching: bool = False
     node_name: str = ""
     node_labels: dict[str, str] | None = None
@@ -84,6 +87,24 @@ def labels(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
+def seconds(text: str) -> float:
+    """Parse a number of seconds, 0 or more."""
+    try:
+        count = float(text)
+    except ValueError:
+        count = math.nan
+    if not 0 <= count < math.inf:
+        raise InvalidSetting(f'"{text}" is not a number of seconds, 0 or more')
+    return count
+
+
+def endpoint(text: str) -> str:
+    """Check a runtime's socket: an absolute path, with or without unix://; an empty text is none given."""
+    if text and not text.removeprefix("unix://").removeprefix("unix:").startswith("/"):
+        raise InvalidSetting(f'"{text}" is neither an absolute path nor unix:// and an absolute path')
+    return text
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Make a parser that takes one of some words."""
 
@@ -97,12 +118,28 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 RUN_SETTINGS = (
     Setting(
+        flag="--image-pull-policy",
+        field="image_pull_policy",
+        metavar="POLICY",
+        parse=one_of(*ImagePullPolicy),
+        help="for --image: Always asks the registry even if the image is there, IfNotPresent does not (default: Always "
+        "for tags, IfNotPresent for digests, which cannot move)",
+    ),
+    Setting(
         flag="--runtime-endpoint",
         field="runtime_endpoint",
         metavar="SOCKET",
+        parse=endpoint,
         aliases=("--socket-file",),
-        help="the runtime's socket, as a path or unix:// address; default: the first of containerd, k3s, CRI-O and "
-        "cri-dockerd that answers",
+        help="the container runtime's socket, a path or a unix:// address (default: the first of containerd, k3s, "
+        "CRI-O and cri-dockerd that answers)",
+    ),
+    Setting(
+        flag="--runtime-wait",
+        field="runtime_wait_seconds",
+        metavar="SECONDS",
+        parse=seconds,
+        help="how long to wait for a runtime that is away; with --watch there is no limit (default: 30)",
     ),
     Setting(
         flag="--max-concurrent-pulls",
@@ -110,51 +147,72 @@ RUN_SETTINGS = (
         metavar="N",
         parse=pulls,
         aliases=("--max-workers-for-pull-image",),
-        help="how many images are pulled at once (default 2)",
+        help="how many images are pulled at once (default: 2)",
     ),
     Setting(
         flag="--min-free",
         field="min_free",
         metavar="FREE",
         parse=floor,
-        help='what stays free on the image filesystem: a percentage or a quantity such as 10Gi (default "20%%"; the '
-        "kubelet evicts Pods below 15%%)",
+        help="what stays free on the filesystem of the images, a share or a quantity such as 10Gi; 0 is no floor "
+        "(default: 20%%; the kubelet evicts Pods below 15%%)",
     ),
     Setting(
         flag="--node-name",
         field="node_name",
         metavar="NAME",
         variables=("NODE_NAME",),
-        help="this node's name, to honour the jobs' selectors by name (also NODE_NAME)",
+        help="this node's name, to honour selectors by name (also from NODE_NAME)",
     ),
     Setting(
         flag="--node-labels",
         field="node_labels",
-        metavar="K=V,...",
+        metavar="KEY=VALUE,...",
         parse=labels,
-        help="this node's labels, to honour the jobs' selectors by label",
+        help="this node's labels, to honour selectors by label",
     ),
     Setting(
         flag="--plugin-config",
         field="plugin_config",
-        metavar="FILE",
+        metavar="PATH",
         aliases=("--plugin-config-file",),
-        help="a CredentialProviderConfig (file or folder), as the kubelet's --image-credential-provider-config",
+        help="credential provider plugins: a CredentialProviderConfig, file or folder, as the kubelet's "
+        "--image-credential-provider-config",
     ),
     Setting(
         flag="--plugin-bin-dir",
         field="plugin_bin_dir",
         metavar="DIR",
-        help="where the credential provider plugins are",
+        help="where the executables of those plugins are",
     ),
     Setting(
         flag="--output",
         field="output",
         metavar="FORM",
         parse=one_of("auto", "bars", "lines", "json"),
-        help="auto, bars, lines or json (default auto: bars on a terminal, a JSON line an event in a pipe)",
+        help="bars, lines or json (default: bars on a terminal, a JSON line an event in a pipe)",
     ),
 )
+
+
+def run_settings(given: Mapping[str, object], *, environment: Mapping[str, str]) -> RunSettings:
+    """
+    Settle what `prewarm run` works with.
+
+    Args:
+        given: `sources`, `images` and `is_watching` as they are; the text of each flag by its field, None: not given.
+        environment: where the twins are.
+
+    Raises:
+        InvalidSetting: a value cannot be used, or one setting lacks another.
+    """
+    texts = {setting.field: text for setting in RUN_SETTINGS if isinstance(text := given.get(setting.field), str)}
+    values = settle(texts, settings=RUN_SETTINGS, environment=environment)
+    plain = {field: given[field] for field in ("sources", "images", "is_watching")}
+    settings = msgspec.convert({**values, **plain}, RunSettings)
+    if settings.plugin_config and not settings.plugin_bin_dir:
+        raise InvalidSetting("--plugin-config: needs --plugin-bin-dir, the folder of the plugins' executables")
+    return settings
 
 
 def settle(
@@ -168,10 +226,7 @@ def settle(
     """
     values: dict[str, object] = {}
     for setting in settings:
-        text, origin = given.get(setting.field), setting.flag
-        if text is None:
-            origin = next((name for name in (setting.variable, *setting.variables) if name in environment), "")
-            text = environment.get(origin)
+        origin, text = _found(setting, given=given, environment=environment)
         if text is None:
             continue
         try:
@@ -179,3 +234,14 @@ def settle(
         except InvalidSetting as error:
             raise InvalidSetting(f"{origin}: {error}") from None
     return values
+
+
+def _found(
+    setting: Setting, *, given: Mapping[str, str | None], environment: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Return where a setting's text stands, flag or variable, and the text; None where nowhere."""
+    text = given.get(setting.field)
+    if text is not None:
+        return setting.flag, text
+    origin = next((name for name in (setting.variable, *setting.variables) if name in environment), "")
+    return origin, environment.get(origin)

@@ -35,10 +35,11 @@ def validate(sources: Sequence[str], *, stdin: BinaryIO, out: TextIO, err: TextI
 def _summary(manifests: Manifests) -> str:
     errors = len(manifests.errors)
     warnings = len(manifests.problems) - errors
+    secrets = f", {_count(len(manifests.secrets), 'pull Secret')}" if manifests.secrets else ""
     return (
         f"{_count(manifests.objects, 'manifest')}: {_count(len(manifests.jobs), 'ImagePullJob')}, "
-        f"{_count(len(manifests.lists), 'ImageListPullJob')}, {_count(len(manifests.node_images), 'NodeImage')}; "
-        f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+        f"{_count(len(manifests.lists), 'ImageListPullJob')}, {_count(len(manifests.node_images), 'NodeImage')}"
+        f"{secrets}; {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     )
 
 

@@ -18,15 +18,19 @@ from daemon.api.rules.imagelistpulljob import read_image_list_pull_job
 from daemon.api.rules.imagepulljob import read_image_pull_job
 from daemon.api.rules.metadata import API_VERSIONS
 from daemon.api.rules.nodeimage import read_node_image
+from daemon.api.rules.secret import SECRET_VERSIONS, read_secret
+from daemon.api.secret import PullSecret
 from daemon.api.yamltext import YamlDocument, read_yaml
 
 
 Resource = ImagePullJob | ImageListPullJob | NodeImage
+Readable = Resource | PullSecret
 
-_READERS: Final[Mapping[str, Callable[[Field], Resource]]] = {
+_READERS: Final[Mapping[str, Callable[[Field], Readable | None]]] = {
     "ImageListPullJob": read_image_list_pull_job,
     "ImagePullJob": read_image_pull_job,
     "NodeImage": read_node_image,
+    "Secret": read_secret,
 }
 _LIST_KINDS: Final = frozenset({"List", *(f"{kind}List" for kind in _READERS)})
 
@@ -52,12 +56,13 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     """
     Everything that was read: what is sound by kind, in the order of the text, and every problem.
 
-    `objects` counts the bad ones too; 0 means that there was nothing to read.
+    `objects` counts the bad ones too, and Secrets that serve no pull; 0 means that there was nothing to read.
     """
 
     jobs: tuple[ImagePullJob, ...] = ()
     lists: tuple[ImageListPullJob, ...] = ()
     node_images: tuple[NodeImage, ...] = ()
+    secrets: tuple[PullSecret, ...] = ()
     problems: tuple[Problem, ...] = ()
     objects: int = 0
 
@@ -71,11 +76,11 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     """
     One object as a value, with what was found in it.
 
-    `value` is None where its kind is unknown. With errors, a job's value is not to be used; a NodeImage's holds the
-    entries that have none.
+    `value` is None where its kind is unknown, and of a Secret that serves no pull. With errors, a job's value is not to
+    be used; a NodeImage's holds the entries that have none.
     """
 
-    value: Resource | None
+    value: Readable | None
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -110,6 +115,7 @@ def merge(parts: Iterable[Manifests]) -> Manifests:
         jobs=tuple(job for part in found for job in part.jobs),
         lists=tuple(item for part in found for item in part.lists),
         node_images=tuple(item for part in found for item in part.node_images),
+        secrets=tuple(item for part in found for item in part.secrets),
         problems=tuple(problem for part in found for problem in part.problems),
         objects=sum(part.objects for part in found),
     )
@@ -167,6 +173,7 @@ def _object(value: object, path: FieldPath, *, document: YamlDocument, source: s
         jobs=(resource,) if isinstance(resource, ImagePullJob) else (),
         lists=(resource,) if isinstance(resource, ImageListPullJob) else (),
         node_images=(resource,) if isinstance(resource, NodeImage) else (),
+        secrets=(resource,) if isinstance(resource, PullSecret) else (),
         problems=in_order,
         objects=1,
     )
@@ -179,12 +186,13 @@ def _parse(value: object, findings: Findings) -> Parsed:
     return Parsed(value=resource, findings=findings.all())
 
 
-def _reader(document: Field) -> Callable[[Field], Resource] | None:
+def _reader(document: Field) -> Callable[[Field], Readable | None] | None:
     """Return what reads an object of this kind, or None with the error that says which kinds there are."""
     if not document.is_object():
         return None
     version, kind = document.child("apiVersion"), document.child("kind")
-    found = _one_of(version, API_VERSIONS), _one_of(kind, tuple(_READERS))
+    versions = SECRET_VERSIONS if kind.value == "Secret" else API_VERSIONS
+    found = _one_of(version, versions), _one_of(kind, tuple(_READERS))
     return _READERS[found[1]] if all(found) else None
 
 

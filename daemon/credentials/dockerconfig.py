@@ -7,49 +7,16 @@ One malformed entry costs itself alone, and one malformed document costs no othe
 import base64
 import binascii
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
 
 from daemon.api.credential import Credential
+from daemon.api.secret import PullSecret, SecretType
 from daemon.credentials.keyring import Entry, Pattern, parse_key
 from daemon.credentials.problem import CredentialProblem
 
 
-class SecretType(StrEnum):
-    """The types of Kubernetes secrets that hold a docker config."""
-
-    DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
-    DOCKERCFG = "kubernetes.io/dockercfg"
-
-
 _FIELD = {SecretType.DOCKERCONFIGJSON: ".dockerconfigjson", SecretType.DOCKERCFG: ".dockercfg"}
-
-
-class PullSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    A Kubernetes secret; its repr shows no data.
-
-    `data` holds bytes, or text in base64 as the API server sends it.
-    """
-
-    name: str
-    namespace: str = ""
-    type: str
-    data: Mapping[str, str | bytes] = {}
-
-    @property
-    def source(self) -> str:
-        """How the secret is named to a person."""
-        return f"secret {self.namespace}/{self.name}" if self.namespace else f"secret {self.name}"
-
-    def __repr__(self) -> str:
-        """Name the secret and nothing in it."""
-        return f"PullSecret({self.source!r})"
-
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        """Name the secret where rich prints it, which otherwise asks msgspec for every field."""
-        return [("source", self.source)]
 
 
 class DockerConfig(msgspec.Struct, frozen=True, kw_only=True):

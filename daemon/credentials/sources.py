@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from daemon.api.credential import Credential
-from daemon.credentials.dockerconfig import DockerConfig, PullSecret, parse_config_file, parse_secret
+from daemon.api.secret import PullSecret
+from daemon.credentials.dockerconfig import DockerConfig, parse_config_file, parse_secret
 from daemon.credentials.keyring import Keyring, distinct
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.problem import CredentialProblem

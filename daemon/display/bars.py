@@ -9,7 +9,6 @@ from daemon.display.events import Event
 from daemon.display.text import progress, sentence
 
 
-_ENDS = frozenset({"image_pulled", "image_present", "image_failed", "image_withdrawn", "image_suspended"})
 _QUIET = frozenset({"pull_started", "pull_progressed"})
 _STYLES = {"image_failed": "red", "attempt_failed": "yellow", "waiting_for_space": "yellow", "runtime_lost": "red"}
 _WIDTH = 40
@@ -30,16 +29,16 @@ class Bars:
         self._progress.start()
 
     def show(self, event: Event) -> None:
-        """Move the image's bar, or print the event above the bars."""
+        """Move the image's bar, or print the event above the bars; what is not progress ends a bar."""
         if event.event in _QUIET:
             self._move(event)
             return
-        if event.event in _ENDS or event.event == "attempt_failed":
-            self._drop(event.image)
+        for image in tuple(self._tasks) if event.event == "runtime_lost" else (event.image,):
+            self._drop(image)
         self._console.print(sentence(event), style=_STYLES.get(event.event, ""), markup=False)
 
     def close(self) -> None:
-        """Take the bars away and show the cursor again."""
+        """Take the bars away and show the cursor again; twice is fine."""
         self._progress.stop()
 
     def _move(self, event: Event) -> None:

@@ -101,7 +101,9 @@ def _pause_name(before: Task, task: Task) -> str:
         return ""
     if task.reason is Reason.DISK_LOW:
         return "waiting_for_space" if before.low_since_seconds is None else ""
-    return "attempt_failed" if task.reason else ""
+    # A runtime that went away costs no attempt; runtime_lost has told of it.
+    is_spent = task.attempt >= before.attempt
+    return "attempt_failed" if task.reason and is_spent else ""
 
 
 def _event(name: str, task: Task, *, now: Moment) -> Event:

@@ -43,7 +43,7 @@ class JsonLines:
             self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: each line was flushed."""
 
 
 class PlainLines:
@@ -60,7 +60,7 @@ class PlainLines:
             self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: each line was flushed."""
 
 
 class _Thinner:

@@ -11,11 +11,11 @@ _PRECISE_BELOW_SECONDS = 10
 
 def size(count: float) -> str:
     """Write a number of bytes in binary units: 120.0 MiB."""
-    if count < _KIBI:
+    if round(count) < _KIBI:
         return f"{count:.0f} B"
     amount = count / _KIBI
     for unit in ("KiB", "MiB", "GiB"):
-        if amount < _KIBI:
+        if round(amount, 1) < _KIBI:
             return f"{amount:.1f} {unit}"
         amount /= _KIBI
     return f"{amount:.1f} TiB"
@@ -23,7 +23,7 @@ def size(count: float) -> str:
 
 def duration(seconds: float) -> str:
     """Write seconds as people say them: 0.4 s, 35 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < _PRECISE_BELOW_SECONDS:
+    if round(seconds, 1) < _PRECISE_BELOW_SECONDS:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _MINUTE:
@@ -47,7 +47,12 @@ def progress(event: Event) -> str:
 
 
 def sentence(event: Event) -> str:
-    """Say an event in one line."""
+    """Say an event in one line; what a terminal would act on is escaped, for registries choose some of the words."""
+    text = _sentence(event)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _sentence(event: Event) -> str:
     why = f"{event.reason}: {event.message}" if event.reason else event.message
     match event.event:
         case "pull_started":

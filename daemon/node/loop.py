@@ -307,8 +307,8 @@ def _serial_of(state: NodeState, key: Key, *, cause: CancelCause) -> int | None:
 
 
 def _standing(state: NodeState) -> dict[Key, Task]:
-    """Pick the images that should be there now."""
-    return {key: task for key, task in state.tasks.items() if task.image_id and task.is_ended}
+    """Pick the images that lie here, so far as we know; of one being pulled the pull's end tells."""
+    return {key: task for key, task in state.tasks.items() if task.image_id and task.running is None}
 
 
 def _is_named(task: Task, name: str) -> bool:

@@ -65,11 +65,17 @@ def attempt_limit_seconds(task: Task) -> tuple[float, CancelCause]:
 
 
 def _in_order(state: NodeState, *, now_seconds: float) -> list[Key]:
-    """List what may start now: higher priority first, then the longest waiting, then as wanted."""
+    """List what may start now: higher priority first, then the longest waiting."""
     if not state.is_runtime_up:
         return []
     keys = [key for key, task in state.tasks.items() if _is_startable(state, key, task, now_seconds=now_seconds)]
-    return sorted(keys, key=lambda key: (-state.tasks[key].wanted.priority, state.tasks[key].seen_seconds))
+    return sorted(keys, key=lambda key: _rank(state.tasks[key]))
+
+
+def _rank(task: Task) -> tuple[int, float, float]:
+    """Rank by priority, then by when we saw it, then (after a restart all are seen at once) by createdAt."""
+    created_at = task.wanted.created_at
+    return -task.wanted.priority, task.seen_seconds, created_at.timestamp() if created_at else float("inf")
 
 
 def _is_startable(state: NodeState, key: Key, task: Task, *, now_seconds: float) -> bool:

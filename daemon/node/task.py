@@ -75,7 +75,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `attempt` counts the attempts begun under this version that cost one. `spent_seconds` is what counts towards
     activeDeadlineSeconds: attempts and backoff, never waiting for a slot, for space or for the runtime.
     `is_pull_due_again` marks a pull that a newer version with policy Always has adopted. `is_refill` marks a pull of an
-    image that was removed under a standing entry. `is_held`: attempts that came to nothing may have left a hold.
+    image that was removed under a standing entry. `is_held`: a pull that came to nothing may have left a hold.
     `evicted_seconds` are the removals of the last day.
     """
 

@@ -92,14 +92,16 @@ def begin(state: NodeState, key: Key, *, serial: int, now: Moment) -> NodeState:
     """Note that worker `serial` begins the next attempt of a task; it answers every version up to this one."""
     task = state.tasks[key]
     running = Running(serial=serial, since_seconds=now.seconds)
-    begun = replace(task, running=running, attempt=task.attempt + 1, is_pull_due_again=False, is_held=True)
+    begun = replace(task, running=running, attempt=task.attempt + 1, is_pull_due_again=False)
     return _put(state, key, replace(begun, started_at=task.started_at or now.at, progress=None))
 
 
 def pulling(state: NodeState, key: Key, *, serial: int) -> NodeState:
-    """Note that the attempt has found something to fetch and asks the registry now."""
+    """Note that the attempt has found something to fetch, asks the registry now and holds what it gets."""
     task = _task_of(state, key, serial=serial)
-    return state if task is None else _put(state, key, replace(task, phase=Phase.PULLING, reason=None, message=""))
+    if task is None:
+        return state
+    return _put(state, key, replace(task, phase=Phase.PULLING, is_held=True, reason=None, message=""))
 
 
 def cancelling(state: NodeState, key: Key, *, cause: CancelCause) -> NodeState:
@@ -178,7 +180,7 @@ def _done(task: Task, *, end: AttemptEnd, now: Moment) -> Task:
         low_since_seconds=None,
         interruptions=0,
         is_refill=False,
-        is_held=False,
+        is_held=task.is_held and not end.is_fetched,
         progress=None,
     )
     if task.is_pull_due_again:

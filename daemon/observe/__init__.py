@@ -1,1 +1,5 @@
-"""What operators see of a running process: logs, and later metrics, health and state. The only place that configures logging."""
+"""
+What operators see of a running process: logs, and later metrics, health and state.
+
+The only place that configures logging.
+"""

@@ -83,6 +83,7 @@ _AFTER_STATUS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "corrupt",
             "not a valid digest",
             "invalid desc",
+            "unmarshal image config",
             "content size of",
             # The hold went while its pull ran; the next attempt opens another.
             "lease does not exist",

@@ -28,13 +28,14 @@ LEASE_HEADER = "containerd-lease"
 
 
 class ContainerdDownloads:
-    """See interface.Downloads. `snapshotter` is asked once, when it is first needed."""
+    """See interface.Downloads. `snapshotter` is asked when it is first needed, until it has said one."""
 
     def __init__(self, channel: grpc.Channel, *, snapshotter: Callable[[], str], clock: Clock) -> None:
         self._holds = Holds(channel, clock=clock)
         self._content = ContentStore(channel)
         self._removals = Removals(channel)
-        self._snapshotter = snapshotter
+        self._ask_snapshotter = snapshotter
+        self._snapshotter = ""
         self._clock = clock
         self._speed = UnpackSpeed()
         self._lock = threading.Lock()
@@ -53,7 +54,7 @@ class ContainerdDownloads:
         name = _name(image)
         try:
             hold = self._holds.open(name, role=role)
-            snapshotter = self._snapshotter()
+            self._snapshotter = self._snapshotter or self._ask_snapshotter()
         except (RuntimeDown, CallTimeout):
             raise
         except CriError:
@@ -63,7 +64,7 @@ class ContainerdDownloads:
         return LeaseFollower(
             hold.lease_id,
             digest=_digest(name),
-            snapshotter=snapshotter,
+            snapshotter=self._snapshotter,
             content=self._content,
             holds=self._holds,
             meter=Meter(self._speed),

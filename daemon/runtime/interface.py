@@ -90,14 +90,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Follower(Protocol):
-    """Follows one pull and keeps what it has fetched so far; not thread-safe, belongs to the pull's worker."""
+    """Follows one pull; not thread-safe, belongs to the pull's worker."""
 
     def sample(self) -> Progress | None:
-        """Ask the runtime once how far the pull is, and hold what is new; None where it can't be told (yet)."""
+        """Ask the runtime once how far the pull is; None where it can't be told."""
         ...
 
     def close(self) -> None:
-        """Take a last sample for the hold, after the pull has ended; never raises."""
+        """End following, after the pull has ended; never raises. What was fetched stays in the hold until released."""
         ...
 
 
@@ -113,7 +113,12 @@ class Downloads(Protocol):
     """What containerd's own API adds. Every call may raise a CriError and shows its timeout inside."""
 
     def follow(self, image: str, *, role: str) -> Follower:
-        """Begin to follow a pull of `image` (a full reference) that is about to start; opens or renews its hold."""
+        """
+        Begin to follow the pull of `image` that is started next; opens or renews its hold.
+
+        Call it before `ImageRuntime.pull`: each pull of the image that starts while the follower is open runs inside
+        the hold, which is how the runtime keeps what it fetches and how the follower knows what belongs to the pull.
+        """
         ...
 
     def held(self, *, role: str) -> tuple[Hold, ...]:
@@ -126,14 +131,14 @@ class Downloads(Protocol):
 
     def removals(self) -> Iterator[str]:
         """
-        Yield the name of each image that is removed from now on.
+        Subscribe at once, and yield each name that is removed: an image's tag, its digest reference and its ID apart.
 
         Ends when the stream breaks (subscribe again and look for what was missed) or `close_removals` is called.
         """
         ...
 
     def close_removals(self) -> None:
-        """End a running `removals` from another thread."""
+        """End a running `removals` from another thread, and any that would follow."""
         ...
 
 

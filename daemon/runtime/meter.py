@@ -6,6 +6,7 @@ negative. Reading the runtime is left to follower.py.
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,6 +15,8 @@ from daemon.runtime.interface import Progress, Stage
 
 # Long enough to bridge a layer that starts slowly, short enough to follow a link that gets better.
 WINDOW_SECONDS = 10.0
+# containerd writes a layer by the mebibyte, so on a slow link bytes come in steps; a rate needs several of them.
+WINDOW_STEPS = 5
 # A rate over less than this is noise.
 LEAST_SECONDS = 1.0
 # What unpacking is taken for until it was seen once: an SSD with gzip layers.
@@ -74,16 +77,15 @@ class Meter:
         self._bytes_done = 0
         self._unpacked = 0
         self._unpacking_seconds = 0.0
-        self._points: deque[tuple[float, int]] = deque()
+        self._steps: deque[tuple[float, int]] = deque()
 
     def progress(self, reading: Reading, *, now_seconds: float) -> Progress:
         """Take a reading and return how far the pull is; another manifest than before begins from nothing."""
         if self._last is None or self._last.digest != reading.digest:
             self._begin()
         self._watch_unpacking(reading, now_seconds=now_seconds)
-        self._bytes_done = max(self._bytes_done, reading.bytes_done)
+        self._step(reading.bytes_done, now_seconds=now_seconds)
         self._unpacked = max(self._unpacked, sum(layer.is_unpacked for layer in reading.layers))
-        self._remember(now_seconds)
         self._last, self._last_seconds = reading, now_seconds
         return self._shown(reading)
 
@@ -92,13 +94,17 @@ class Meter:
         self._bytes_done = 0
         self._unpacked = 0
         self._unpacking_seconds = 0.0
-        self._points.clear()
+        self._steps.clear()
 
-    def _remember(self, now_seconds: float) -> None:
-        """Keep the points of the window, and one before it."""
-        self._points.append((now_seconds, self._bytes_done))
-        while len(self._points) > 2 and self._points[1][0] <= now_seconds - WINDOW_SECONDS:  # noqa: PLR2004 two span it
-            self._points.popleft()
+    def _step(self, bytes_done: int, *, now_seconds: float) -> None:
+        """Remember when bytes came; those of the first reading were there before."""
+        if self._last is None:
+            self._bytes_done = bytes_done
+        elif bytes_done > self._bytes_done:
+            self._bytes_done = bytes_done
+            self._steps.append((now_seconds, bytes_done))
+        while len(self._steps) > WINDOW_STEPS and self._steps[1][0] <= now_seconds - WINDOW_SECONDS:
+            self._steps.popleft()
 
     def _watch_unpacking(self, reading: Reading, *, now_seconds: float) -> None:
         """Measure a layer's unpacking from when it could begin, and learn once it has ended."""
@@ -114,7 +120,7 @@ class Meter:
 
     def _shown(self, reading: Reading) -> Progress:
         is_fetched = self._bytes_done >= reading.bytes_total
-        rate = self._rate()
+        rate = self._rate(self._last_seconds)
         return Progress(
             stage=Stage.UNPACKING if is_fetched else Stage.DOWNLOADING,
             bytes_done=self._bytes_done,
@@ -126,10 +132,18 @@ class Meter:
             digest=reading.digest,
         )
 
-    def _rate(self) -> float | None:
-        (first_seconds, first_bytes), (last_seconds, last_bytes) = self._points[0], self._points[-1]
-        elapsed = last_seconds - first_seconds
-        return (last_bytes - first_bytes) / elapsed if elapsed >= LEAST_SECONDS else None
+    def _rate(self, now_seconds: float) -> float | None:
+        """Return the rate of the window's steps; a step that is overdue makes it smaller, and at last nothing."""
+        if len(self._steps) < 2:  # noqa: PLR2004 a rate is between two
+            return None
+        points = [*self._steps]
+        gap_seconds = (points[-1][0] - points[0][0]) / (len(points) - 1)
+        silent_seconds = now_seconds - points[-1][0]
+        if silent_seconds > max(WINDOW_SECONDS, WINDOW_STEPS * gap_seconds):
+            return 0.0
+        if silent_seconds > 2 * gap_seconds:
+            points.append((now_seconds, self._bytes_done))
+        return _slope(points) if points[-1][0] - points[0][0] >= LEAST_SECONDS else None
 
     def _eta(self, reading: Reading, *, rate: float | None, is_fetched: bool) -> float | None:
         """Walk the layers in order: each is unpacked once it has arrived and the one below it is done."""
@@ -145,6 +159,14 @@ class Meter:
                 ends_at = max(ends_at, arrives_at) + _left(layer.size_bytes / self._speed.bytes_per_second, spent=spent)
                 spent = 0.0
         return max(ends_at, (reading.bytes_total - self._bytes_done) / rate if rate else 0.0)
+
+
+def _slope(points: Sequence[tuple[float, int]]) -> float:
+    """Return the slope of the line that fits best: layers fetched side by side come in bursts, which ends overrate."""
+    mean_seconds = sum(at for at, _ in points) / len(points)
+    mean_bytes = sum(count for _, count in points) / len(points)
+    spread = sum((at - mean_seconds) ** 2 for at, _ in points)
+    return sum((at - mean_seconds) * (count - mean_bytes) for at, count in points) / spread
 
 
 def _next_to_unpack(reading: Reading) -> LayerReading | None:

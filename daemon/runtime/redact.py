@@ -23,7 +23,7 @@ _TELLING_HEADERS = "(?:proxy-)?(?<!require )authorization|x-registry-auth|(?:set
 
 _RULES = (
     # user:password@ of a URL
-    (re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/\"'<>]*@"), rf"\g<1>{HIDDEN}@"),
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]{0,20}://)[^\s/\"'<>]*@"), rf"\g<1>{HIDDEN}@"),
     (re.compile(rf"(?i)\b({_TELLING_HEADERS})(\\?\"?\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s\"',;]+"), rf"\1\2{HIDDEN}"),
     # a challenge (Bearer realm="...") stays: it says whom to ask
     (re.compile(r"(?i)\b(bearer|basic|negotiate)(\s+)(?!realm=)[^\s\"',;]{8,}"), rf"\1\2{HIDDEN}"),

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from daemon.api.manifest import Manifests, describe
-from daemon.api.nodeimage import ImagePullPolicy
 from daemon.clock import SystemClock
 from daemon.config import RunSettings
 from daemon.credentials.plugin_config import PluginConfig, read_plugin_config
@@ -37,7 +36,7 @@ def run(settings: RunSettings) -> int:
     """
     Bring the images of the settings' manifests to this machine.
 
-    Returns the exit code: 0 all there, 1 some failed, 2 bad input, 3 no runtime within 30 s, 130 interrupted.
+    Returns the exit code: 0 all there, 1 some failed, 2 bad input, 3 no runtime in time, 130 interrupted.
     """
     manifests = read_manifests(settings.sources, stdin=sys.stdin.buffer)
     bad_images = _bad_images(settings.images)
@@ -45,6 +44,9 @@ def run(settings: RunSettings) -> int:
         print(complaint, file=sys.stderr)
     if manifests.errors or bad_images:
         print("prewarm: nothing was pulled: the errors above come first", file=sys.stderr)
+        return BAD_INPUT
+    if not (manifests.jobs or manifests.lists or settings.images):
+        print("prewarm: nothing to pull: no ImagePullJob or ImageListPullJob among the manifests", file=sys.stderr)
         return BAD_INPUT
     with Mailbox() as mailbox:
         return _run(settings, manifests, mailbox=mailbox)
@@ -67,9 +69,7 @@ def _run(settings: RunSettings, manifests: Manifests, *, mailbox: Mailbox) -> in
 def _bring(settings: RunSettings, manifests: Manifests, *, runtime: ImageRuntime, mailbox: Mailbox) -> int:
     clock = SystemClock()
     place = Place(node_name=settings.node_name, node_labels=settings.node_labels)
-    selection = select(
-        manifests, images=settings.images, policy=ImagePullPolicy(settings.image_pull_policy), place=place
-    )
+    selection = select(manifests, images=settings.images, policy=settings.image_pull_policy, place=place)
     loop = NodeLoop(
         runtime,
         credentials=_credentials(settings, manifests),

@@ -1,10 +1,10 @@
 """Where a run without an API server finds credentials: Secrets beside the jobs, docker's config.json, exec plugins."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from daemon.api.nodeimage import SecretReference
-from daemon.credentials.dockerconfig import PullSecret
+from daemon.api.secret import PullSecret
 from daemon.credentials.problem import CredentialProblem
 from daemon.credentials.sources import Candidates, Credentials
 from daemon.node.wanted import WantedImage
@@ -13,9 +13,9 @@ from daemon.node.wanted import WantedImage
 class ManifestCredentials:
     """Finds what fits an image among the manifests' Secrets first, then wherever `credentials` looks."""
 
-    def __init__(self, credentials: Credentials, *, secrets: Mapping[SecretReference, PullSecret]) -> None:
+    def __init__(self, credentials: Credentials, *, secrets: Iterable[PullSecret]) -> None:
         self._credentials = credentials
-        self._secrets = dict(secrets)
+        self._secrets = {SecretReference(namespace=one.namespace, name=one.name): one for one in secrets}
 
     def candidates(self, wanted: WantedImage, *, cancelled: threading.Event) -> Candidates:
         """Return what to try, in order; a pullSecret that is not among the manifests is a problem, not an end."""

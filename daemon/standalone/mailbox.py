@@ -2,6 +2,7 @@
 
 import queue
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -33,31 +34,35 @@ class LoopEnded(msgspec.Struct, frozen=True):
 
 Letter = NodeChanged | Signalled | LoopEnded
 
+_Handler = Callable[[int, FrameType | None], object] | int | None
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Mailbox:
     """
     Collects letters from any thread and from signals; a context that restores the signals' handlers.
 
-    A second signal ends the process at once, as a person who presses Ctrl-C twice expects.
+    A second signal, of either kind, ends the process at once, as a person who presses Ctrl-C twice expects.
     """
 
     def __init__(self) -> None:
         self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
-        self._handlers: dict[int, object] = {}
+        self._handlers: dict[signal.Signals, _Handler] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             self._handlers[number] = signal.signal(number, self._signalled)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in self._handlers:
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
         self._letters.put(Signalled(number))
 
     def changed(self, before: NodeState, after: NodeState, *, now: Moment) -> None:

@@ -1,8 +1,10 @@
-"""Waits for a container runtime: one pass gives it 30 s, a watching run all the time it needs."""
+"""Waits for a container runtime: one pass gives it --runtime-wait, a watching run all the time it needs."""
 
+import sys
 import time
 
 from daemon.config import RunSettings
+from daemon.display.text import duration
 from daemon.runtime.detection import Detection, detect
 from daemon.runtime.interface import ImageRuntime
 from daemon.standalone.mailbox import Mailbox, Signalled
@@ -21,24 +23,32 @@ class Interrupted(Exception):
 
 def wait_for_runtime(settings: RunSettings, *, mailbox: Mailbox) -> ImageRuntime:
     """
-    Find the runtime, looking again each second.
+    Find the runtime, looking again each second; who waits is told so once, on standard error.
 
     Raises:
         RuntimeMissing: none answered within settings.runtime_wait_seconds (never, with --watch).
         Interrupted: SIGINT or SIGTERM.
     """
     ends_at = time.monotonic() + settings.runtime_wait_seconds
+    is_told = False
     while True:
         found = detect(settings.runtime_endpoint)
         if found.runtime is not None:
             return found.runtime
         if time.monotonic() >= ends_at and not settings.is_watching:
-            raise RuntimeMissing(_words(found))
+            raise RuntimeMissing(f"{_words(found)}\ngive its socket with --runtime-endpoint, or start it")
+        if not is_told:
+            is_told = True
+            sys.stderr.write(f"prewarm: {_words(found)}\nwaiting for one{_limit(settings)}\n")
         if isinstance(mailbox.wait(timeout_seconds=RETRY_SECONDS), Signalled):
             raise Interrupted
 
 
 def _words(found: Detection) -> str:
-    """Say where was looked and what was wrong there, and what to do."""
+    """Say where was looked and what was wrong there."""
     places = "\n".join(f"  {refused.endpoint}: {refused.why}" for refused in found.refused)
-    return f"no container runtime answers:\n{places}\ngive its socket with --runtime-endpoint, or start it"
+    return f"no container runtime answers:\n{places}"
+
+
+def _limit(settings: RunSettings) -> str:
+    return "" if settings.is_watching else f", for at most {duration(settings.runtime_wait_seconds)}"

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from daemon.api.imagepulljob import CompletionPolicy, ImagePullJob, JobTemplate, PullPolicy
+from daemon.api.imagepulljob import ImagePullJob, JobTemplate
 from daemon.api.manifest import Manifests
 from daemon.api.nodeimage import ImagePullPolicy
 from daemon.api.quantity import nodes_at_once
 from daemon.api.selector import selects
 from daemon.entries import jobs_of_list
+from daemon.images import parse_reference
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +31,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     node_labels: Mapping[str, str] | None = None
 
 
-def select(manifests: Manifests, *, images: Iterable[str], policy: ImagePullPolicy, place: Place) -> Selection:
-    """Choose the jobs of manifests and of `--image` that this machine should do."""
+def select(manifests: Manifests, *, images: Iterable[str], policy: ImagePullPolicy | None, place: Place) -> Selection:
+    """Choose the jobs of manifests and of `--image` that are for this machine; `policy` is for `--image`."""
     jobs, notices = [], []
     for job in (*manifests.jobs, *(child for one in manifests.lists for child in jobs_of_list(one))):
         is_chosen, notice = _judged(job, place=place)
@@ -79,6 +80,8 @@ def _node_images(manifests: Manifests) -> list[str]:
     ]
 
 
-def _job_for(image: str, *, policy: ImagePullPolicy) -> ImagePullJob:
-    template = JobTemplate(image_pull_policy=policy, pull_policy=PullPolicy(), completion_policy=CompletionPolicy())
+def _job_for(image: str, *, policy: ImagePullPolicy | None) -> ImagePullJob:
+    """Make a job of a name; without a policy the registry is asked for a tag, and not for a digest: it cannot move."""
+    by_name = ImagePullPolicy.IF_NOT_PRESENT if parse_reference(image).digest else ImagePullPolicy.ALWAYS
+    template = JobTemplate(image_pull_policy=policy or by_name)
     return ImagePullJob(api_version="apps.kruise.io/v1beta1", name=image, image=image, template=template)

@@ -77,6 +77,8 @@ class Supervisor:
         thread.start()
         self._want()
         code = self._watch()
+        # Before the wait for the pulls' end: a second signal in it ends the process, and must find a terminal in order.
+        self._display.close()
         self._loop.stop()
         thread.join(timeout=15.0)
         return code
@@ -137,6 +139,7 @@ class Supervisor:
 
     def _signalled(self, number: int) -> int:
         if self._settings.is_watching and number == signal.SIGTERM:
+            self._show("run_finished", message="stopped")
             return ALL_THERE
         self._show("run_finished", message="interrupted; what is downloaded is kept for a day")
         return INTERRUPTED

@@ -24,13 +24,15 @@ UID = "standalone"
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Where one image stands: the version wanted now, and how its last rounds went.
+    Where one image stands: the version wanted now, since when, and how its last rounds went.
 
+    A renewal counts from `granted_at` and not from the pull's end: what has moved while it was pulled is due again.
     `failures` counts failed rounds in a row, the last of which ended at `failed_at`.
     """
 
     version: int = 1
-    succeeded_at: datetime | None = None
+    granted_at: datetime
+    has_succeeded: bool = False
     failures: int = 0
     is_permanent: bool = False
     failed_at: datetime | None = None
@@ -52,7 +54,7 @@ def wishes_of(jobs: Iterable[ImagePullJob], *, node: str, now: datetime) -> Wish
         repository, entry = tag_entry(job, now=now, version=1, spread=0.5)
         key = Key(repository, entry.tag)
         owners[key] = (*owners.get(key, ()), job)
-    return Wishes(owners=owners, standings=dict.fromkeys(owners, Standing()), node=node)
+    return Wishes(owners=owners, standings=dict.fromkeys(owners, Standing(granted_at=now)), node=node)
 
 
 def node_image(wishes: Wishes, *, now: datetime) -> NodeImage:
@@ -86,7 +88,7 @@ def _noted(standing: Standing, task: Task | None) -> Standing:
     if task is None or task.wanted.version != standing.version or not task.completed_at:
         return standing
     if task.phase is Phase.SUCCEEDED:
-        return Standing(version=standing.version, succeeded_at=task.completed_at)
+        return Standing(version=standing.version, granted_at=standing.granted_at, has_succeeded=True)
     if standing.failed_at == task.completed_at:
         return standing
     is_permanent = task.reason is not None and error_class(task.reason) is ErrorClass.PERMANENT
@@ -102,9 +104,9 @@ def due_at(wishes: Wishes, key: Key, *, now: datetime) -> datetime | None:
         return None
     if standing.failed_at is not None:
         return next_round(failures=standing.failures, permanent=standing.is_permanent, failed_at=standing.failed_at)
-    if standing.succeeded_at is None:
+    if not standing.has_succeeded:
         return None
-    return min(next_renewal(job, last=standing.succeeded_at, now=now, node=wishes.node) for job in jobs)
+    return min(next_renewal(job, last=standing.granted_at, now=now, node=wishes.node) for job in jobs)
 
 
 def renewed(wishes: Wishes, *, now: datetime) -> Wishes:
@@ -112,12 +114,14 @@ def renewed(wishes: Wishes, *, now: datetime) -> Wishes:
     due = {key for key in wishes.owners if (at := due_at(wishes, key, now=now)) is not None and at <= now}
     if not due:
         return wishes
-    standings = {key: _next_version(standing) if key in due else standing for key, standing in wishes.standings.items()}
+    standings = {
+        key: _next_version(standing, now=now) if key in due else standing for key, standing in wishes.standings.items()
+    }
     return replace(wishes, standings=standings, generation=wishes.generation + 1)
 
 
-def _next_version(standing: Standing) -> Standing:
-    return replace(standing, version=standing.version + 1, succeeded_at=None, failed_at=None)
+def _next_version(standing: Standing, *, now: datetime) -> Standing:
+    return replace(standing, version=standing.version + 1, granted_at=now, has_succeeded=False, failed_at=None)
 
 
 def next_due(wishes: Wishes, *, now: datetime) -> datetime | None:

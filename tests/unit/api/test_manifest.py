@@ -206,15 +206,3 @@ def test_no_mutilated_manifest_raises(data: st.DataObject) -> None:
     found = parse_manifests(text[:start] + piece + text[end:], source="here")
 
     assert all(describe(problem).isprintable() for problem in found.problems)
-
-
-def test_nothing_of_a_secret_is_in_a_problem() -> None:
-    """A Secret among the manifests is of no kind of ours; the problem names it and shows none of its data."""
-    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: regcred}\nstringData: {password: hunter2}\n"
-
-    lines = [describe(problem) for problem in parse_manifests(text, source="here").problems]
-
-    assert ["here:1: Secret/regcred: apiVersion", "here:2: Secret/regcred: kind"] == [
-        line.partition(": Unsupported value")[0] for line in lines
-    ]
-    assert not any("hunter2" in line for line in lines)

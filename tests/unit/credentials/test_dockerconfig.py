@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.api.credential import Credential
-from daemon.credentials.dockerconfig import DockerConfig, PullSecret, parse_config_file, parse_secret
+from daemon.api.secret import PullSecret
+from daemon.credentials.dockerconfig import DockerConfig, parse_config_file, parse_secret
 
 
 def encoded(text: str | bytes) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.credentials.dockerconfig import PullSecret
+from daemon.api.secret import PullSecret
 from daemon.credentials.keyring import Pattern
 from daemon.credentials.plugin_config import CredentialProvider
 from daemon.credentials.plugins import Plugins

@@ -94,12 +94,24 @@ def test_no_rate_and_no_eta_before_there_is_enough_to_tell() -> None:
 
 
 def test_a_stalled_link_has_no_eta() -> None:
-    """When nothing came for the whole window, no time is promised."""
+    """When nothing came for long, no time is promised."""
     meter = Meter(UnpackSpeed())
-    for now in range(30):
-        progress = meter.progress(reading((100 * MB, 5 * MB, False)), now_seconds=float(now))
+    for now in range(40):
+        progress = meter.progress(reading((100 * MB, min(now, 8) * MB, False)), now_seconds=float(now))
 
-    assert (0.0, None) == (progress.bytes_per_second, progress.eta_seconds)
+    assert (8 * MB, 0.0, None) == (progress.bytes_done, progress.bytes_per_second, progress.eta_seconds)
+
+
+def test_bytes_that_come_in_steps_have_a_steady_rate() -> None:
+    """On a slow link a mebibyte comes every ten seconds: between two steps the rate and the ETA stay true."""
+    meter = Meter(UnpackSpeed())
+    rates = []
+    for now in range(200):
+        progress = meter.progress(reading((100 << 20, (now // 10) << 20, False)), now_seconds=float(now))
+        if now > 60:
+            rates.append(progress.bytes_per_second)
+
+    assert [pytest.approx((1 << 20) / 10)] * len(rates) == rates
 
 
 def test_the_rate_follows_a_link_that_gets_better() -> None:

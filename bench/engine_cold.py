@@ -1,0 +1,80 @@
+"""
+`engine-cold`: what `prewarm run` adds to a cold pull of a 240 MB image, from the start of its process to its exit.
+
+The peer is one PullImage by the bare client, timed around the call alone. The two take turns on the same containerd,
+which is cold before each, and the registry's files lie in the page cache. `ours` is the median of the seconds beyond
+the bare pull of the same turn, `reference` the bare pull's, `ratio` the whole run over the bare pull.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from bench import bare
+from bench.figure import Figure, conclude, show, show_spread
+from bench.stage import CONTAINERDS, MB, Stage, checked, environment, layers, make_cold, run_command, stage, suffix
+from tests.servers.containerd import Containerd
+
+
+NAME = "engine-cold"
+BOUND_SECONDS = 0.9
+TURNS = 5
+LAYERS = 6
+LAYER_BYTES = 40 * MB
+RUN_TIMEOUT_SECONDS = 300.0
+
+
+def main() -> int:
+    """Measure on each containerd."""
+    with stage() as place:
+        image = place.push("cold", layers=layers(LAYERS, size_bytes=LAYER_BYTES)).reference
+        return conclude([_figure(place, name, image) for name in CONTAINERDS])
+
+
+def _figure(place: Stage, name: str, image: str) -> Figure:
+    containerd = place.containerd(name)
+    show(f"== {NAME}, containerd {containerd.binaries.version}: {LAYERS * LAYER_BYTES // MB} MB in {LAYERS} layers")
+    _turn(place, containerd, image)  # a warm-up: page cache, byte code
+    turns = [_turn(place, containerd, image) for _ in range(TURNS)]
+    containerd.stop()
+    bares, runs = [turn[0] for turn in turns], [turn[1] for turn in turns]
+    beyond = [ours - bare for bare, ours in turns]
+    for label, samples in (("bare PullImage", bares), ("prewarm run", runs), ("beyond it", beyond)):
+        show_spread(label, samples, unit="s")
+    return Figure(
+        name=NAME + suffix(name),
+        ours=statistics.median(beyond),
+        reference=statistics.median(bares),
+        ratio=statistics.median(ours / bare for bare, ours in turns),
+        unit="s",
+        bound=BOUND_SECONDS,
+    )
+
+
+def _turn(place: Stage, containerd: Containerd, image: str) -> tuple[float, float]:
+    """Return the seconds of the bare pull and of the whole run after it, each on a cold node."""
+    make_cold(containerd)
+    bare_seconds = bare.seconds(containerd.endpoint, [image], folder=place.folder)
+    make_cold(containerd)
+    return bare_seconds, _run_seconds(place, containerd, image)
+
+
+def _run_seconds(place: Stage, containerd: Containerd, image: str) -> float:
+    command = run_command(containerd, "--image", image)
+    began = time.monotonic()
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_SECONDS,
+        env=environment(place.folder),
+    )
+    seconds = time.monotonic() - began
+    checked(done)
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""
+`engine-many`: 20 images of 20 MB on two slots, against two bare clients that take turns on the same images.
+
+Both are measured from the first call to the last end: ours by the times in its own JSON lines, from the first
+pull_started to the last image_pulled. What a process costs to start and to exit is engine-cold's; the seconds of the
+whole process are printed above the line all the same.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from bench import bare
+from bench.figure import Figure, Judged, conclude, show, show_spread
+from bench.stage import CONTAINERDS, MB, Stage, checked, environment, layers, make_cold, run_command, stage, suffix
+from tests.servers.containerd import Containerd
+
+
+NAME = "engine-many"
+BOUND = 1.05
+TURNS = 5
+IMAGES = 20
+SLOTS = 2
+LAYERS = 2
+LAYER_BYTES = 10 * MB
+RUN_TIMEOUT_SECONDS = 300.0
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """The seconds of one turn: the bare clients', ours from first call to last end, and our whole process's."""
+
+    bare_seconds: float
+    pull_seconds: float
+    process_seconds: float
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """What is read of a JSON line."""
+
+    time: datetime
+    event: str
+
+
+def main() -> int:
+    """Measure on each containerd."""
+    with stage() as place:
+        images = [
+            place.push(f"many-{number}", layers=layers(LAYERS, size_bytes=LAYER_BYTES, seed=number)).reference
+            for number in range(1, IMAGES + 1)
+        ]
+        return conclude([_figure(place, name, images) for name in CONTAINERDS])
+
+
+def _figure(place: Stage, name: str, images: Sequence[str]) -> Figure:
+    containerd = place.containerd(name)
+    show(f"== {NAME}, containerd {containerd.binaries.version}: {IMAGES} images of {LAYERS * LAYER_BYTES // MB} MB")
+    _turn(place, containerd, images)  # a warm-up: page cache, byte code
+    turns = [_turn(place, containerd, images) for _ in range(TURNS)]
+    containerd.stop()
+    show_spread("two bare clients", [turn.bare_seconds for turn in turns], unit="s")
+    show_spread("prewarm run, first call to last end", [turn.pull_seconds for turn in turns], unit="s")
+    show_spread("prewarm run, whole process", [turn.process_seconds for turn in turns], unit="s")
+    ratios = [turn.pull_seconds / turn.bare_seconds for turn in turns]
+    show_spread("ratio of a turn", ratios, unit="")
+    return Figure(
+        name=NAME + suffix(name),
+        ours=statistics.median(turn.pull_seconds for turn in turns),
+        reference=statistics.median(turn.bare_seconds for turn in turns),
+        ratio=statistics.median(ratios),
+        unit="s",
+        bound=BOUND,
+        judged=Judged.RATIO,
+    )
+
+
+def _turn(place: Stage, containerd: Containerd, images: Sequence[str]) -> Turn:
+    make_cold(containerd)
+    bare_seconds = bare.seconds(containerd.endpoint, images, folder=place.folder, clients=SLOTS)
+    make_cold(containerd)
+    named = [word for image in images for word in ("--image", image)]
+    command = run_command(containerd, "--max-concurrent-pulls", str(SLOTS), *named)
+    began = time.monotonic()
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_SECONDS,
+        env=environment(place.folder),
+    )
+    process_seconds = time.monotonic() - began
+    return Turn(bare_seconds=bare_seconds, pull_seconds=_pull_seconds(checked(done)), process_seconds=process_seconds)
+
+
+def _pull_seconds(output: str) -> float:
+    lines = [msgspec.json.decode(line, type=_Line) for line in output.splitlines()]
+    began = min(line.time for line in lines if line.event == "pull_started")
+    ended = [line.time for line in lines if line.event == "image_pulled"]
+    if len(ended) != IMAGES:
+        raise RuntimeError(f"{len(ended)} of {IMAGES} images were pulled; was the node cold?")
+    return (max(ended) - began).total_seconds()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

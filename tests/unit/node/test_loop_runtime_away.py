@@ -1,0 +1,133 @@
+"""The runtime can be away at start or at any time: the loop stays up, says so, and goes on when it is back."""
+
+import threading
+import time
+
+import pytest
+
+from daemon.api.nodeimage import Phase
+from daemon.api.reasons import Reason
+from daemon.clock import Moment
+from daemon.node.report import report_of
+from tests.servers.scripted_cri import ScriptedCri
+from tests.unit.node.running_node import Offered, RunningNode, SetClock
+from tests.unit.node.virtual_node import image, moment
+
+
+APP = "registry.example/app:v1"
+
+
+class FastClock:
+    """A clock on which a second is fifty, so that the loop's graces are short."""
+
+    def now(self) -> Moment:
+        """Return this instant."""
+        return moment(time.monotonic() * 50)
+
+
+@pytest.fixture(autouse=True)
+def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask an absent runtime more often than each second, and give up a frozen one sooner than after four."""
+    monkeypatch.setattr("daemon.node.warmth.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("daemon.runtime.cri.UNARY_TIMEOUT_SECONDS", 0.3)
+
+
+def test_a_runtime_killed_midway_costs_no_attempt(cri: ScriptedCri) -> None:
+    """The pull is made again when it is back, as the same attempt, and the report has said that it was away."""
+    cri.hold(APP)
+
+    with RunningNode(cri.endpoint) as node:
+        node.want(image())
+        cri.wait_until(lambda: bool(cri.running()), what="a pull")
+        cri.kill()
+        node.wait_until(lambda state: not state.is_runtime_up, what="a runtime that is away")
+        away = node.state
+
+        cri.start()
+        cri.wait_until(lambda: 2 == len(cri.pulls) and bool(cri.running()), what="a second pull")
+        cri.finish(APP)
+        node.wait_for_phase(Phase.SUCCEEDED)
+
+    assert not report_of(away).is_runtime_up
+    assert Reason.RUNTIME_UNAVAILABLE is away.tasks[image().key].reason
+    assert node.state.is_runtime_up
+    assert 1 == node.task().attempt
+
+
+def test_a_runtime_that_is_away_at_start_is_waited_for(cri: ScriptedCri) -> None:
+    """Without a word of failure about the image."""
+    cri.kill()
+
+    with RunningNode(cri.endpoint) as node:
+        node.want(image(backoff_limit=0))
+        node.wait_until(lambda state: not state.is_runtime_up, what="a runtime that is away")
+        assert Phase.WAITING is node.task().phase
+
+        cri.start()
+        node.wait_for_phase(Phase.SUCCEEDED)
+
+
+def test_a_frozen_runtime_is_away_too(cri: ScriptedCri) -> None:
+    """A socket that takes calls and never answers holds the loop up as little as none."""
+    cri.freeze()
+
+    with RunningNode(cri.endpoint) as node:
+        node.want(image(backoff_limit=0))
+        node.wait_until(lambda state: not state.is_runtime_up, what="a runtime that is away")
+        node.want(image(backoff_limit=0), image("late"))
+        node.wait_until(lambda state: len(state.tasks) == 2, what="a loop that still listens")
+
+        cri.thaw()
+        node.wait_for_phase(Phase.SUCCEEDED)
+        node.wait_for_phase(Phase.SUCCEEDED, name="late")
+
+
+def test_a_runtime_that_freezes_midway_is_left_at_the_timeout(cri: ScriptedCri) -> None:
+    """The attempt's own timeout cancels, whatever the runtime says to it."""
+    cri.hold(APP)
+    clock = SetClock()
+
+    with RunningNode(cri.endpoint, clock=clock) as node:
+        node.want(image(timeout_seconds=60))
+        cri.wait_until(lambda: bool(cri.running()), what="a pull")
+        cri.freeze()
+        clock.advance(60)
+        node.plan_again()
+        node.wait_until(lambda state: state.tasks[image().key].running is None, what="the end of the attempt")
+        assert Reason.ATTEMPT_TIMEOUT is node.task().reason
+
+        cri.thaw()
+        clock.advance(30)
+        node.plan_again()
+        cri.wait_until(lambda: 2 == len(cri.pulls) and bool(cri.running()), what="a second pull")
+        cri.finish(APP)
+        node.wait_for_phase(Phase.SUCCEEDED)
+
+
+def test_a_frozen_runtime_does_not_hold_up_the_end(cri: ScriptedCri) -> None:
+    """Stop returns within its grace."""
+    cri.hold(APP)
+
+    with RunningNode(cri.endpoint) as node:
+        node.want(image())
+        cri.wait_until(lambda: bool(cri.running()), what="a pull")
+        cri.freeze()
+        begun = time.monotonic()
+        node.stop()
+
+        assert time.monotonic() - begun < 10.0
+
+
+def test_what_a_worker_dies_of_ends_the_loop_with_that_error(cri: ScriptedCri) -> None:
+    """Nothing unforeseen is lost, and no image waits for ever for a worker that is no more."""
+
+    def search(_cancelled: threading.Event) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    with RunningNode(cri.endpoint, credentials=Offered(search=search), clock=FastClock()) as node:
+        node.want(image())
+        node.join()
+
+    assert isinstance(node.error, RuntimeError)
+    assert "pull-" in str(node.error)
+    assert isinstance(node.error.__cause__, ZeroDivisionError)
