@@ -19,7 +19,8 @@ from daemon.api.nodeimage import ImagePullPolicy, Phase
 from daemon.clock import Moment, SystemClock
 from daemon.credentials.sources import Credentials
 from daemon.display.events import Event, events_between
-from daemon.node.loop import NodeLoop, NodeSettings
+from daemon.node.loop import NodeLoop
+from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState
 from daemon.node.wanted import wanted_of
 from daemon.runtime.connect import connect

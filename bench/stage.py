@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,9 +60,10 @@ class Stage:
 
 @contextlib.contextmanager
 def stage() -> Iterator[Stage]:
-    """Set the stage and clear it away at the end."""
+    """Set the stage and clear it away at the end, also after SIGTERM."""
     if os.geteuid() != 0:
         sys.exit("A bench starts a containerd of its own, which needs root.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="pwb-"))
     try:
         with contextlib.ExitStack() as running:

@@ -74,7 +74,10 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        # By the command's own parser, which shows the command's usage.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(options.command(options))
     except InvalidSetting as error:
@@ -146,7 +149,7 @@ def _add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     validate.add_argument(
         "sources", nargs="+", metavar="FILE", help="manifests: files, folders, or - for standard input"
     )
-    validate.set_defaults(command=_validate)
+    validate.set_defaults(command=_validate, parser=validate)
 
 
 def _run(options: argparse.Namespace) -> int:

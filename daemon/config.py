@@ -38,7 +38,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     output: str = "auto"
     plugin_config: str = ""
     plugin_bin_dir: str = ""
-    runtime_wait_seconds: float = 30.0
+    runtime_wait_seconds: float = 30
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,10 +71,10 @@ def _of_task(before: Task | None, task: Task, *, now: Moment) -> Iterator[Event]
 
 def _name(before: Task | None, task: Task) -> str:
     """Name the change; at most one thing happens to a task at once."""
+    if task.is_ended:
+        return "" if before and before.is_ended and before.wanted.version == task.wanted.version else _end_name(task)
     if before is None:
         return "image_suspended" if task.wanted.is_suspended else ""
-    if task.is_ended:
-        return "" if before.is_ended and before.wanted.version == task.wanted.version else _end_name(task)
     if before.phase is Phase.SUCCEEDED and task.is_refill:
         return "image_lost"
     if task.wanted.is_suspended and not before.wanted.is_suspended:
@@ -129,7 +129,7 @@ def _event(name: str, task: Task, *, now: Moment) -> Event:
     return msgspec.structs.replace(
         event,
         stage=progress.stage,
-        percent=percent_of(task),
+        percent=percent_of(task) if progress.bytes_total else None,
         bytes_done=progress.bytes_done,
         bytes_total=progress.bytes_total,
         bytes_per_second=_rounded(progress.bytes_per_second),

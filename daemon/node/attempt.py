@@ -87,7 +87,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     reference: ImageReference
     role: str
     min_free: str
+    needed_bytes: int
     is_refill: bool
+    is_held: bool
+    is_hold_stale: bool
     runtime: ImageRuntime
     credentials: CredentialSource
     cancellation: Cancellation
@@ -125,12 +128,16 @@ def release(runtime: ImageRuntime, image: str, *, role: str) -> None:
 
 def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     if before is not None and not _asks_registry(attempt):
+        if attempt.is_held:
+            release(attempt.runtime, attempt.wanted.image, role=attempt.role)
         return _found(attempt, before=before, after=before, is_fetched=False)
-    short = space_shortage(attempt.runtime.filesystem(), floors=_floors(attempt))
+    short = space_shortage(attempt.runtime.filesystem(), floors=_floors(attempt), needed_bytes=attempt.needed_bytes)
     if short is not None:
         return replace(_low(attempt, short), image_id=_image_id(attempt, before))
     candidates = attempt.credentials.candidates(attempt.wanted, cancelled=attempt.cancellation.cancelled)
     attempt.listener.pulling()
+    if attempt.is_hold_stale:
+        release(attempt.runtime, attempt.wanted.image, role=attempt.role)
     _pull_with_each(attempt, candidates)
     after = attempt.runtime.image_status(attempt.reference.full)
     if after is None:

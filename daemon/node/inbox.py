@@ -57,8 +57,16 @@ class PresenceDoubted(msgspec.Struct, frozen=True):
     """Removals may have been missed: every standing image needs a look."""
 
 
+class RuntimeMissed(msgspec.Struct, frozen=True):
+    """A call found the runtime away."""
+
+
 class RuntimeAnswered(msgspec.Struct, frozen=True):
     """The runtime is reachable again."""
+
+
+class OrphansReleased(msgspec.Struct, frozen=True):
+    """Nothing is held any more of what an earlier process wanted and nobody wants now."""
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -70,6 +78,7 @@ class Crashed(msgspec.Struct, frozen=True):
 
     thread: str
     error: BaseException
+    serial: int | None = None
 
 
 Message = (
@@ -80,7 +89,9 @@ Message = (
     | ImageRemoved
     | ImageLost
     | PresenceDoubted
+    | RuntimeMissed
     | RuntimeAnswered
+    | OrphansReleased
     | Stopped
     | Crashed
 )

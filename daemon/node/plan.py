@@ -87,17 +87,24 @@ def _is_startable(state: NodeState, key: Key, task: Task, *, now_seconds: float)
 
 
 def _admitted(state: NodeState, startable: list[Key], *, slots: int) -> list[Key]:
-    """Fill the free slots; a registry that was throttling gets one pull at a time until one has succeeded."""
+    """
+    Fill the free slots.
+
+    A registry that was throttling gets one pull at a time until one has succeeded. Pulls that have met the disk floor
+    go one at a time too: together they would meet it again, where one alone fits.
+    """
     free = slots - running_count(state)
     probed = {task.wanted.registry for task in state.tasks.values() if task.running} & set(state.throttles)
+    is_tight = any(task.running and task.needed_bytes for task in state.tasks.values())
     admitted: list[Key] = []
     for key in startable:
-        registry = state.tasks[key].wanted.registry
+        registry, needs_room = state.tasks[key].wanted.registry, state.tasks[key].needed_bytes > 0
         if len(admitted) >= free:
             break
-        if registry in probed:
+        if registry in probed or (needs_room and is_tight):
             continue
         admitted.append(key)
+        is_tight = is_tight or needs_room
         if registry in state.throttles:
             probed.add(registry)
     return admitted

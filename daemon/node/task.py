@@ -60,12 +60,14 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     The attempt under way: its worker's number, when it began, and why it is being cancelled (if it is).
 
     `is_outdated`: it was being cancelled when a newer version came, so its end says nothing of that version.
+    `missing_bytes` is what it had to fetch when that was first known.
     """
 
     serial: int
     since_seconds: float
     cause: CancelCause | None = None
     is_outdated: bool = False
+    missing_bytes: int = 0
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +76,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     `attempt` counts the attempts begun under this version that cost one. `spent_seconds` is what counts towards
     activeDeadlineSeconds: attempts and backoff, never waiting for a slot, for space or for the runtime.
+    `needed_bytes` is what must be free above the floor for another try, after one that met the floor on its way.
     `is_pull_due_again` marks a pull that a newer version with policy Always has adopted. `is_refill` marks a pull of an
-    image that was removed under a standing entry. `is_held`: a pull that came to nothing may have left a hold.
-    `evicted_seconds` are the removals of the last day.
+    image that was removed under a standing entry. `is_held`: a pull that came to nothing may have left a hold, of the
+    manifest `held_digest`; `is_hold_stale` when the tag has moved since. `evicted_seconds` are the removals of the last day.
     """
 
     wanted: WantedImage
@@ -87,10 +90,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     not_before_seconds: float = 0.0
     spent_seconds: float = 0.0
     low_since_seconds: float | None = None
+    needed_bytes: int = 0
     interruptions: int = 0
     is_pull_due_again: bool = False
     is_refill: bool = False
     is_held: bool = False
+    held_digest: str = ""
+    is_hold_stale: bool = False
     is_fetched: bool = False
     started_at: datetime | None = None
     completed_at: datetime | None = None

@@ -24,6 +24,7 @@ REFILL_CAP_SECONDS = 3600.0
 EVICTION_WINDOW_SECONDS = 86400.0
 EVICTION_LOOP = 3
 INTERRUPTIONS_FREE = 3
+NOTHING = WantedImage(key=Key("", ""), version=0, reference=None)
 
 
 class Draws(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +42,10 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
     keeps its key from starting until its worker has ended the pull and released the hold.
     """
     is_same = state.uid == wanted.uid
+    # Of what is wanted first of all an earlier process may have left a hold.
+    new = Task(wanted=NOTHING, seen_seconds=now.seconds, is_held=not state.is_wanted_known)
     tasks = {
-        image.key: _taken_over(state.tasks.get(image.key), image, is_same=is_same, now=now) for image in wanted.images
+        image.key: _taken_over(state.tasks.get(image.key), image, is_same=is_same, new=new) for image in wanted.images
     }
     leaving = {key: _leave(task) for key, task in state.tasks.items() if key not in tasks and _has_something_held(task)}
     return replace(
@@ -55,16 +58,17 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
     )
 
 
-def _taken_over(task: Task | None, image: WantedImage, *, is_same: bool, now: Moment) -> Task:
+def _taken_over(task: Task | None, image: WantedImage, *, is_same: bool, new: Task) -> Task:
     if task is None:
-        return Task(wanted=image, seen_seconds=now.seconds)
+        return replace(new, wanted=image)
     if is_same and task.wanted.version == image.version:
         return _edited(task, image)
     if task.running and task.running.cause is None:
         return _adopted(task, image)
     outdated = replace(task.running, is_outdated=True) if task.running else None
-    fresh = Task(wanted=image, seen_seconds=now.seconds, image_id=task.image_id, digest=task.digest)
-    return replace(fresh, running=outdated, is_held=task.is_held, evicted_seconds=task.evicted_seconds)
+    fresh = replace(new, wanted=image, image_id=task.image_id, digest=task.digest, evicted_seconds=task.evicted_seconds)
+    held = replace(fresh, is_held=task.is_held, held_digest=task.held_digest, is_hold_stale=task.is_hold_stale)
+    return replace(held, running=outdated)
 
 
 def _edited(task: Task, image: WantedImage) -> Task:
@@ -93,6 +97,7 @@ def begin(state: NodeState, key: Key, *, serial: int, now: Moment) -> NodeState:
     task = state.tasks[key]
     running = Running(serial=serial, since_seconds=now.seconds)
     begun = replace(task, running=running, attempt=task.attempt + 1, is_pull_due_again=False)
+    begun = replace(begun, is_hold_stale=False)
     return _put(state, key, replace(begun, started_at=task.started_at or now.at, progress=None))
 
 
@@ -122,7 +127,11 @@ def releasing(state: NodeState, key: Key, *, serial: int) -> NodeState:
 def progressed(state: NodeState, key: Key, *, serial: int, progress: Progress) -> NodeState:
     """Take over how far a running attempt is; of an attempt that is no longer the task's, nothing."""
     task = _task_of(state, key, serial=serial)
-    return state if task is None else _put(state, key, replace(task, progress=progress))
+    if task is None or task.running is None:
+        return state
+    missing_bytes = task.running.missing_bytes or max(0, progress.bytes_total - progress.bytes_done)
+    running = replace(task.running, missing_bytes=missing_bytes)
+    return _put(state, key, replace(task, running=running, progress=progress))
 
 
 def _task_of(state: NodeState, key: Key, *, serial: int) -> Task | None:
@@ -141,13 +150,21 @@ def ended(state: NodeState, key: Key, *, serial: int, end: AttemptEnd, now: Mome
     running = task.running
     image_id = task.image_id if end.image_id is None else end.image_id
     task = replace(task, running=None, image_id=image_id, is_fetched=task.is_fetched or end.is_fetched)
+    task = _with_held_digest(task)
     state = replace(state, throttles=_throttles(state, task, end=end, running=running, now=now, draws=draws))
     return _put(state, key, _after(task, end=end, running=running, now=now, draws=draws), is_down=end.ending)
 
 
+def _with_held_digest(task: Task) -> Task:
+    """Note which manifest the hold is of; where the tag has moved since the last attempt, it holds what is useless."""
+    digest = task.progress.digest if task.progress else ""
+    is_stale = bool(digest and task.held_digest and digest != task.held_digest)
+    return replace(task, held_digest=digest or task.held_digest, is_hold_stale=task.is_hold_stale or is_stale)
+
+
 def _left(state: NodeState, key: Key, *, end: AttemptEnd) -> NodeState:
     """Forget a withdrawn image, or have its hold released where its worker ended before it heard of the withdrawal."""
-    if end.cause is CancelCause.WITHDRAWN or end.ending in {Ending.DONE, Ending.LOW_SPACE}:
+    if end.cause is CancelCause.WITHDRAWN or end.is_fetched or end.ending is Ending.LOW_SPACE:
         return replace(state, leaving={k: v for k, v in state.leaving.items() if k != key})
     return replace(state, leaving={**state.leaving, key: replace(state.leaving[key], serial=None)})
 
@@ -164,7 +181,7 @@ def _after(task: Task, *, end: AttemptEnd, running: Running, now: Moment, draws:
     if end.ending is Ending.DONE:
         return _done(task, end=end, now=now)
     if end.ending is Ending.LOW_SPACE or end.cause is CancelCause.LOW_SPACE:
-        return _low(task, end=end, now=now)
+        return _low(task, end=end, running=running, now=now)
     if end.ending is Ending.RUNTIME_DOWN:
         return _interrupted(task, end=end, seconds=seconds, now=now, draws=draws)
     if end.cause in {CancelCause.SUSPENDED, CancelCause.STOPPING, CancelCause.WITHDRAWN}:
@@ -178,9 +195,12 @@ def _done(task: Task, *, end: AttemptEnd, now: Moment) -> Task:
         digest=end.digest,
         is_changed=bool(task.is_changed) or bool(end.is_changed),
         low_since_seconds=None,
+        needed_bytes=0,
         interruptions=0,
         is_refill=False,
         is_held=task.is_held and not end.is_fetched,
+        held_digest="",
+        is_hold_stale=False,
         progress=None,
     )
     if task.is_pull_due_again:
@@ -208,10 +228,19 @@ def _unspent(task: Task) -> Task:
     return replace(task, phase=Phase.WAITING, attempt=max(0, task.attempt - 1), progress=None)
 
 
-def _low(task: Task, *, end: AttemptEnd, now: Moment) -> Task:
+def _low(task: Task, *, end: AttemptEnd, running: Running, now: Moment) -> Task:
+    """
+    Wait for space without spending an attempt.
+
+    A pull that met the floor on its way has dropped what it had fetched. It is not begun again before there is room
+    for all of that twice, as it travels and unpacked, or it would fetch the same beginning for ever. Each such end
+    doubles what is asked for, since an image can unpack to a multiple of its size.
+    """
+    needed_bytes = 2 * max(running.missing_bytes, task.needed_bytes) if running.missing_bytes else task.needed_bytes
     since = task.low_since_seconds if task.low_since_seconds is not None else now.seconds
-    waiting = replace(_unspent(task), low_since_seconds=since, reason=Reason.DISK_LOW, message=end.message)
-    return replace(waiting, not_before_seconds=now.seconds + SPACE_RECHECK_SECONDS)
+    waiting = replace(_unspent(task), low_since_seconds=since, needed_bytes=needed_bytes)
+    not_before = now.seconds + SPACE_RECHECK_SECONDS
+    return replace(waiting, reason=Reason.DISK_LOW, message=end.message, not_before_seconds=not_before)
 
 
 def _interrupted(task: Task, *, end: AttemptEnd, seconds: float, now: Moment, draws: Draws) -> Task:
@@ -298,6 +327,11 @@ def _throttles(
         return state.throttles
     pauses = throttle.pauses + 1 if throttle else 1
     return {**others, registry: Throttle(until_seconds=now.seconds + draws.throttle(pauses), pauses=pauses)}
+
+
+def runtime_away(state: NodeState) -> NodeState:
+    """Note that the runtime does not answer: nothing starts until it does."""
+    return replace(state, is_runtime_up=False)
 
 
 def runtime_answers(state: NodeState) -> NodeState:

@@ -7,9 +7,9 @@ Runs in threads of its own and only tells the loop; whether and when to pull aga
 import threading
 from collections.abc import Callable, Mapping
 
-from daemon.node.inbox import ImageLost, ImageRemoved, Message, PresenceDoubted, RuntimeAnswered
+from daemon.node.inbox import ImageLost, ImageRemoved, Message, PresenceDoubted, RuntimeAnswered, RuntimeMissed
 from daemon.node.wanted import Key, WantedImage
-from daemon.runtime.errors import CriError
+from daemon.runtime.errors import CallTimeout, CriError, RuntimeDown
 from daemon.runtime.interface import Downloads, ImageRuntime
 
 
@@ -39,8 +39,8 @@ def _listen(downloads: Downloads, *, post: Callable[[Message], None]) -> None:
         post(PresenceDoubted())
         for name in removals:
             post(ImageRemoved(name))
-    except CriError:
-        return
+    except CriError as error:
+        _tell(error, post=post)
 
 
 def look(runtime: ImageRuntime, standing: Mapping[Key, WantedImage], *, post: Callable[[Message], None]) -> None:
@@ -48,7 +48,8 @@ def look(runtime: ImageRuntime, standing: Mapping[Key, WantedImage], *, post: Ca
     for key, wanted in standing.items():
         try:
             is_absent = runtime.image_status(wanted.image) is None
-        except CriError:
+        except CriError as error:
+            _tell(error, post=post)
             return
         if is_absent:
             post(ImageLost(key, wanted.version))
@@ -64,3 +65,8 @@ def probe(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threa
         else:
             post(RuntimeAnswered())
             return
+
+
+def _tell(error: CriError, *, post: Callable[[Message], None]) -> None:
+    if isinstance(error, RuntimeDown | CallTimeout):
+        post(RuntimeMissed())

@@ -56,7 +56,7 @@ class Holds:
         """Return the image's hold: the one there is, or a new one that takes over what older ones keep."""
         found = [lease for lease in self._of_role(role) if lease.labels.get(IMAGE_LABEL) == image]
         if len(found) == 1 and self._is_own(found[0]) and self._remaining(found[0]) >= RENEW_BELOW:
-            return _hold(found[0])
+            return self._hold(found[0])
         hold = self._create(image, role=role)
         for lease in found:
             self._take_over(lease.id, into=hold.lease_id)
@@ -65,7 +65,7 @@ class Holds:
 
     def of_role(self, role: str) -> tuple[Hold, ...]:
         """List the holds of a role: this process's own, and those of processes that are gone."""
-        return tuple(_hold(lease) for lease in self._of_role(role))
+        return tuple(self._hold(lease) for lease in self._of_role(role))
 
     def release(self, image: str, *, role: str) -> None:
         """Delete the image's holds and wait until the runtime has dropped what nothing else keeps; absent is fine."""
@@ -91,6 +91,15 @@ class Holds:
     def _is_own(self, lease: leases_pb2.Lease) -> bool:
         return lease.labels.get(PROCESS_LABEL) == self._process
 
+    def _hold(self, lease: leases_pb2.Lease) -> Hold:
+        labels = lease.labels
+        return Hold(
+            image=labels.get(IMAGE_LABEL, ""),
+            role=labels.get(ROLE_LABEL, ""),
+            lease_id=lease.id,
+            is_own=self._is_own(lease),
+        )
+
     def _remaining(self, lease: leases_pb2.Lease) -> timedelta:
         try:
             expires = datetime.fromisoformat(lease.labels[EXPIRE_LABEL])
@@ -105,7 +114,7 @@ class Holds:
         request = leases_pb2.CreateRequest(id=f"prewarm-{role}-{uuid.uuid4()}", labels=labels)
         with called(image=image):
             answer = self._leases.Create(request, timeout=UNARY_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
-        return _hold(answer.lease)
+        return self._hold(answer.lease)
 
     def _take_over(self, lease_id: str, *, into: str) -> None:
         for resource in self._resources(lease_id):
@@ -123,10 +132,6 @@ class Holds:
         request = leases_pb2.DeleteRequest(id=lease_id, sync=sync)
         with suppress(Absent), called():
             self._leases.Delete(request, timeout=RELEASE_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
-
-
-def _hold(lease: leases_pb2.Lease) -> Hold:
-    return Hold(image=lease.labels.get(IMAGE_LABEL, ""), role=lease.labels.get(ROLE_LABEL, ""), lease_id=lease.id)
 
 
 def _is_in_use(lease: leases_pb2.Lease) -> bool:

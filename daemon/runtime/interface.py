@@ -102,11 +102,12 @@ class Follower(Protocol):
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease of ours that keeps the partial download of one image."""
+    """A lease of ours that keeps the partial download of one image; `is_own` where this process made it."""
 
     image: str
     role: str
     lease_id: str
+    is_own: bool = False
 
 
 class Downloads(Protocol):

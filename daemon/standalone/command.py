@@ -17,7 +17,8 @@ from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials, default_config_files
 from daemon.images import InvalidReference, parse_reference
 from daemon.manifests import read_manifests
-from daemon.node.loop import NodeLoop, NodeSettings
+from daemon.node.loop import NodeLoop
+from daemon.node.settings import NodeSettings
 from daemon.runtime.interface import ImageRuntime
 from daemon.standalone.credentials import ManifestCredentials
 from daemon.standalone.mailbox import Mailbox

@@ -23,8 +23,9 @@ from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials
 from daemon.display.events import events_between
 from daemon.images import join, parse_reference
-from daemon.node.loop import NodeLoop, NodeSettings
+from daemon.node.loop import NodeLoop
 from daemon.node.report import report_of
+from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState, Task
 from daemon.node.wanted import Key, Wanted, WantedImage
 from daemon.runtime.connect import connect

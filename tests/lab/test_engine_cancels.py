@@ -10,6 +10,7 @@ from daemon.api.reasons import Reason
 from daemon.node.report import status_of
 from tests.lab.conftest import StartContainerd
 from tests.lab.engine import Engine, wanted_image
+from tests.lab.sockets import unread_bytes
 from tests.servers.containerd import Containerd
 from tests.servers.images import Push, PushedImage
 from tests.servers.processes import until
@@ -40,6 +41,7 @@ def stall_half_way(faults: FaultProxy) -> None:
     """Let the network stand still once half of the second layer has been sent; `faults.clear()` lets it go on."""
     until(lambda: faults.traffic.blob_bytes() > LAYER_BYTES * 1.5, what="the pull half way", timeout_seconds=60)
     faults.limit(1)
+    until(lambda: not unread_bytes(faults.port), what="what was sent is read", timeout_seconds=60)
 
 
 def ingests(containerd: Containerd) -> list[str]:

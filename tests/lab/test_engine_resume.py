@@ -14,6 +14,7 @@ from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
 from tests.lab.conftest import StartContainerd
 from tests.lab.engine import Engine, wanted_image
+from tests.lab.sockets import unread_bytes
 from tests.servers.containerd import Containerd
 from tests.servers.faults import Corrupt, Fault, Hang
 from tests.servers.images import Push, PushedImage
@@ -44,9 +45,10 @@ def image(push: Push, faults: FaultProxy) -> PushedImage:
 
 
 def hangs_in_the_ninth_layer(faults: FaultProxy) -> None:
-    """Wait until eight layers and half of another have been sent."""
+    """Wait until eight layers and half of another have been sent and read."""
     sent = LAYER_BYTES * (COMPLETE + 0.5)
-    until(lambda: faults.traffic.blob_bytes() >= sent, what="eight layers and a half", timeout_seconds=60)
+    until(lambda: faults.traffic.blob_bytes() >= sent, what="eight layers and a half sent", timeout_seconds=60)
+    until(lambda: not unread_bytes(faults.port), what="what was sent is read", timeout_seconds=60)
 
 
 def test_an_attempt_that_timed_out_leaves_its_layers_to_the_next(

@@ -11,8 +11,9 @@ from daemon.api.reasons import Reason
 from daemon.clock import Clock, Moment, SystemClock
 from daemon.credentials.problem import CredentialProblem
 from daemon.credentials.sources import Candidates
-from daemon.node.loop import NodeLoop, NodeSettings
+from daemon.node.loop import NodeLoop
 from daemon.node.report import report_of
+from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState, Task
 from daemon.node.wanted import Wanted, WantedImage
 from daemon.runtime.connect import connect

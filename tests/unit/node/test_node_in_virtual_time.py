@@ -109,6 +109,11 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.just(Replace()),
 )
 
+# One list alone is mostly short, and one of a least length shrinks badly.
+STORIES = st.tuples(*[st.lists(EVENTS, max_size=10)] * 10).map(
+    lambda parts: [event for part in parts for event in part]
+)
+
 
 class Story:
     """A virtual node to which things happen, with a second bookkeeping of what the runtime holds and what failed."""
@@ -217,7 +222,6 @@ def check(story: Story) -> None:
     assert len(node.pulls) <= SLOTS
     assert len(set(node.pulls.values())) == len(node.pulls), "two pulls of one image"
     assert set(story.wanted) == set(node.state.tasks)
-    assert node.decided.wake_seconds is None or node.seconds < node.decided.wake_seconds
     for key, leaving in node.state.leaving.items():
         assert key == {**node.pulls, **node.releases}.get(leaving.serial or 0), "nobody lets go of a withdrawn image"
     for key in story.held - set(node.state.leaving):
@@ -282,8 +286,8 @@ def come_to_an_end(story: Story) -> None:
     raise AssertionError("no end in a hundred rounds")
 
 
-@settings(max_examples=300, deadline=None)
-@given(events=st.lists(EVENTS, max_size=60))
+@settings(max_examples=200, deadline=None)
+@given(events=STORIES)
 def test_whatever_happens_slots_attempts_and_holds_are_kept_and_no_task_is_forgotten(events: list[Event]) -> None:
     """After each event every promise holds, and when all goes well from then on, everything comes to its end."""
     story = Story()

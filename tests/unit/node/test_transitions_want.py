@@ -301,7 +301,7 @@ def test_a_pull_that_is_being_cancelled_for_another_cause_is_let_go_after_withdr
     assert {} == node.state.leaving
 
 
-@pytest.mark.parametrize("end", [UNAVAILABLE, RUNTIME_DOWN])
+@pytest.mark.parametrize("end", [UNAVAILABLE, RUNTIME_DOWN, PRESENT])
 def test_a_pull_that_ended_as_it_was_withdrawn_is_let_go(end: AttemptEnd) -> None:
     """Its worker was gone before it could hear of the withdrawal, so a release follows."""
     node = VirtualNode()
@@ -354,6 +354,7 @@ def test_what_an_earlier_version_holds_is_released_on_withdrawal() -> None:
 def test_an_image_that_holds_nothing_leaves_without_a_release(ending: AttemptEnd | None) -> None:
     """Neither one that never began nor one that succeeded."""
     node = VirtualNode(slots=1)
+    node.want()
     node.want(image("app") if ending else image("app", is_suspended=True))
     if ending:
         node.end(ending)
@@ -361,6 +362,32 @@ def test_an_image_that_holds_nothing_leaves_without_a_release(ending: AttemptEnd
     node.want()
 
     assert ({}, {}) == (node.state.leaving, node.releases)
+
+
+def test_what_an_earlier_process_may_hold_is_released_on_withdrawal() -> None:
+    """After a start nobody knows what is held of the images wanted first, so one that never began is released too."""
+    node = VirtualNode(slots=1)
+    node.want(image("app", is_suspended=True))
+
+    node.want()
+
+    assert [key_of("app")] == list(node.releases.values())
+
+
+def test_a_hold_is_dropped_before_the_next_attempt_after_its_tag_has_moved() -> None:
+    """What is held of the old image would only fill the disk; the attempt that drops it holds anew."""
+    node = VirtualNode(slots=1)
+    node.want(image("app", backoff_limit=3))
+    node.progress("sha256:old")
+    node.end(UNAVAILABLE)
+    node.advance(60.0)
+    node.progress("sha256:new")
+
+    node.end(UNAVAILABLE)
+    is_stale_before = node.task().is_hold_stale
+    node.advance(60.0)
+
+    assert (True, False) == (is_stale_before, node.task().is_hold_stale)
 
 
 def test_a_hold_outlived_by_an_image_that_came_otherwise_is_released_on_withdrawal() -> None:

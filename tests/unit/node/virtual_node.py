@@ -16,6 +16,7 @@ from daemon.node import transitions
 from daemon.node.plan import Plan, plan
 from daemon.node.task import AttemptEnd, CancelCause, Ending, NodeState, Task
 from daemon.node.wanted import Key, Wanted, WantedImage
+from daemon.runtime.interface import Progress, Stage
 
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,6 +140,12 @@ class VirtualNode:
         """Have a worker get as far as the registry."""
         self.state = transitions.pulling(self.state, self.pulls[serial], serial=serial)
 
+    def progress(self, digest: str, *, name: str = "app") -> None:
+        """Have the running attempt find the manifest `digest`."""
+        progress = Progress(stage=Stage.DOWNLOADING, bytes_done=1, bytes_total=2, digest=digest)
+        key = key_of(name)
+        self.state = transitions.progressed(self.state, key, serial=self._serial_of(key), progress=progress)
+
     def lose(self, name: str = "app") -> None:
         """Remove an image from the node."""
         self.state = transitions.lost(self.state, key_of(name), now=self.now)
@@ -164,6 +171,8 @@ class VirtualNode:
             self.decided = plan(before, now_seconds=self.seconds, slots=self.slots)
             self._carry_out(self.decided)
             if self.state is before:
+                wake = self.decided.wake_seconds
+                assert wake is None or self.seconds < wake, "the plan wakes up without time having passed"
                 return
         raise AssertionError("the plan never comes to rest")
 
