@@ -18,6 +18,7 @@ from daemon.api.reasons import Reason
 from daemon.credentials.sources import Candidates
 from daemon.images import ImageReference
 from daemon.node.backoff import DROPS_HOLD
+from daemon.node.cancellation import Cancellation
 from daemon.node.floor import SpaceShort, space_shortage
 from daemon.node.task import AttemptEnd, CancelCause, Ending
 from daemon.node.wanted import WantedImage
@@ -50,34 +51,6 @@ class Listener(Protocol):
     def progressed(self, progress: Progress) -> None:
         """The pull is this far."""
         ...
-
-
-class Cancellation:
-    """Cancels one attempt from any thread, at any point of it; the first cause stands."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._call: PullCall | None = None
-        self.cause: CancelCause | None = None
-        self.words = ""
-        self.cancelled = threading.Event()
-
-    def cancel(self, cause: CancelCause, *, words: str = "") -> None:
-        """Cancel the call under way, and any that would follow; `words` say more than the cause does."""
-        with self._lock:
-            if self.cause is None:
-                self.cause, self.words = cause, words
-            self.cancelled.set()
-            call = self._call
-        if call is not None:
-            call.cancel()
-
-    def watch(self, call: PullCall) -> None:
-        """Let `cancel` reach this call from now on."""
-        with self._lock:
-            self._call = call
-        if self.cancelled.is_set():
-            call.cancel()
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +89,12 @@ def run_attempt(attempt: Attempt) -> AttemptEnd:
             release(attempt.runtime, attempt.wanted.image, role=attempt.role)
 
 
-def release(runtime: ImageRuntime, image: str, *, role: str) -> None:
+def release(runtime: ImageRuntime, image: str, *, role: str, is_awaited: bool = True) -> None:
     """Let go of what is held of an image; a hold that cannot be deleted now expires by itself within a day."""
     if runtime.downloads is None:
         return
     try:
-        runtime.downloads.release(image, role=role)
+        runtime.downloads.release(image, role=role, is_awaited=is_awaited)
     except CriError:
         return
 
@@ -142,7 +115,8 @@ def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     after = attempt.runtime.image_status(attempt.reference.full)
     if after is None:
         raise PullRejected("the runtime pulled the image but does not list it", reason=Reason.PULL_FAILED)
-    release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+    # All that was held is the image's now, so there is no space to wait for.
+    release(attempt.runtime, attempt.wanted.image, role=attempt.role, is_awaited=False)
     return _found(attempt, before=before, after=after, is_fetched=True)
 
 

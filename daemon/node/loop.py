@@ -30,6 +30,7 @@ from daemon.node.inbox import (
     Stopped,
     WantedChanged,
 )
+from daemon.node.outcome import Draws
 from daemon.node.plan import Plan, plan
 from daemon.node.settings import NodeSettings
 from daemon.node.task import CancelCause, NodeState, Task
@@ -82,7 +83,7 @@ class NodeLoop:
         self._is_stopped = False
         self._is_probing = False
         self._has_orphans = False
-        self._draws = transitions.Draws(backoff=backoff_seconds, throttle=throttle_seconds)
+        self._draws = Draws(backoff=backoff_seconds, throttle=throttle_seconds)
 
     def want(self, wanted: Wanted) -> None:
         """Have the node brought to this from now on; from any thread."""

@@ -1,7 +1,7 @@
 """
 The values a node's state is made of: one task for each wanted image, and how an attempt of it can end.
 
-They change only by the functions of transitions.py, in the loop's thread.
+They change only by the functions of transitions.py and outcome.py, in the loop's thread.
 """
 
 from datetime import datetime
@@ -79,7 +79,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `needed_bytes` is what must be free above the floor for another try, after one that met the floor on its way.
     `is_pull_due_again` marks a pull that a newer version with policy Always has adopted. `is_refill` marks a pull of an
     image that was removed under a standing entry. `is_held`: a pull that came to nothing may have left a hold, of the
-    manifest `held_digest`; `is_hold_stale` when the tag has moved since. `evicted_seconds` are the removals of the last day.
+    manifest `held_digest`; `is_hold_stale` when the tag has moved since. `evicted_seconds` are the
+    removals of the last day.
     """
 
     wanted: WantedImage

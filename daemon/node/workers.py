@@ -7,7 +7,8 @@ They decide nothing and own no state but which of them can be cancelled.
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from daemon.node.attempt import Attempt, Cancellation, CredentialSource, release, run_attempt
+from daemon.node.attempt import Attempt, CredentialSource, release, run_attempt
+from daemon.node.cancellation import Cancellation
 from daemon.node.inbox import AttemptEnded, Crashed, Message, OrphansReleased, PullBegan, PullProgressed
 from daemon.node.settings import NodeSettings
 from daemon.node.task import AttemptEnd, CancelCause, Ending, Task

@@ -76,9 +76,9 @@ class ContainerdDownloads:
         """List the holds of a role, from before a restart too."""
         return self._holds.of_role(role)
 
-    def release(self, image: str, *, role: str) -> None:
-        """Delete the image's holds with sync; its pull must have ended."""
-        self._holds.release(_name(image), role=role)
+    def release(self, image: str, *, role: str, is_awaited: bool = True) -> None:
+        """Delete the image's holds; its pull must have ended."""
+        self._holds.release(_name(image), role=role, is_awaited=is_awaited)
 
     def removals(self) -> Iterator[str]:
         """Subscribe at once and yield the name of each image that is removed from now on."""

@@ -67,11 +67,11 @@ class Holds:
         """List the holds of a role: this process's own, and those of processes that are gone."""
         return tuple(self._hold(lease) for lease in self._of_role(role))
 
-    def release(self, image: str, *, role: str) -> None:
-        """Delete the image's holds and wait until the runtime has dropped what nothing else keeps; absent is fine."""
+    def release(self, image: str, *, role: str, is_awaited: bool = True) -> None:
+        """Delete the image's holds, and wait until the runtime has dropped what nothing else keeps; absent is fine."""
         for hold in self.of_role(role):
             if hold.image == image:
-                self._delete(hold.lease_id, sync=True)
+                self._delete(hold.lease_id, sync=is_awaited)
 
     def kept(self, lease_id: str) -> Held:
         """Tell what a lease keeps now."""

@@ -126,8 +126,12 @@ class Downloads(Protocol):
         """List the holds of a role ("agent" or "run"), from before a restart too."""
         ...
 
-    def release(self, image: str, *, role: str) -> None:
-        """Delete the image's holds with sync, so that the runtime drops what nothing else keeps; absent is fine."""
+    def release(self, image: str, *, role: str, is_awaited: bool = True) -> None:
+        """
+        Delete the image's holds; absent is fine.
+
+        Awaited, it returns when the runtime has dropped what nothing else keeps, which takes a garbage collection.
+        """
         ...
 
     def removals(self) -> Iterator[str]:

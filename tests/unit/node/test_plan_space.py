@@ -1,4 +1,4 @@
-"""Pulls that have met the disk floor on their way: what must be free before they are begun again, and in which order."""
+"""Pulls that have met the disk floor on their way: what must be free before they begin again, and in which order."""
 
 from daemon.node import transitions
 from daemon.node.floor import space_shortage

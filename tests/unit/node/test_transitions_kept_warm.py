@@ -5,7 +5,7 @@ import pytest
 
 from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
-from daemon.node.transitions import refill_seconds
+from daemon.node.eviction import refill_seconds
 from tests.unit.node.virtual_node import DONE, UNAVAILABLE, VirtualNode, image
 
 

@@ -378,10 +378,10 @@ def test_a_hold_is_dropped_before_the_next_attempt_after_its_tag_has_moved() -> 
     """What is held of the old image would only fill the disk; the attempt that drops it holds anew."""
     node = VirtualNode(slots=1)
     node.want(image("app", backoff_limit=3))
-    node.progress("sha256:old")
+    node.find_manifest("sha256:old")
     node.end(UNAVAILABLE)
     node.advance(60.0)
-    node.progress("sha256:new")
+    node.find_manifest("sha256:new")
 
     node.end(UNAVAILABLE)
     is_stale_before = node.task().is_hold_stale

@@ -13,6 +13,7 @@ from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.images import join
 from daemon.node import transitions
+from daemon.node.outcome import Draws
 from daemon.node.plan import Plan, plan
 from daemon.node.task import AttemptEnd, CancelCause, Ending, NodeState, Task
 from daemon.node.wanted import Key, Wanted, WantedImage
@@ -38,7 +39,7 @@ def throttle_without_jitter(pauses: int) -> float:
     return min(300.0, 5.0 * 2.0 ** (pauses - 1))
 
 
-DRAWS = transitions.Draws(backoff=backoff_without_jitter, throttle=throttle_without_jitter)
+DRAWS = Draws(backoff=backoff_without_jitter, throttle=throttle_without_jitter)
 
 
 def moment(seconds: float) -> Moment:
@@ -140,7 +141,7 @@ class VirtualNode:
         """Have a worker get as far as the registry."""
         self.state = transitions.pulling(self.state, self.pulls[serial], serial=serial)
 
-    def progress(self, digest: str, *, name: str = "app") -> None:
+    def find_manifest(self, digest: str, *, name: str = "app") -> None:
         """Have the running attempt find the manifest `digest`."""
         progress = Progress(stage=Stage.DOWNLOADING, bytes_done=1, bytes_total=2, digest=digest)
         key = key_of(name)

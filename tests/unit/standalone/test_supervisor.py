@@ -170,7 +170,7 @@ def test_nothing_for_this_machine_is_a_good_end(cri: ScriptedCri) -> None:
 
 def test_a_failed_never_job_gets_a_new_round(cri: ScriptedCri) -> None:
     """After a minute, then two; the image comes with the first round that can bring it."""
-    cri.refuse(IMAGE, code=grpc.StatusCode.UNAVAILABLE, words="dial tcp: connection refused", times=2)
+    cri.refuse(IMAGE, code=grpc.StatusCode.UNKNOWN, words="dial tcp: connection refused", times=2)
 
     with RunUnderWay(cri, NEVER, is_watching=True) as run:
         first = run.until("image_failed")
@@ -187,7 +187,7 @@ def test_a_failed_never_job_gets_a_new_round(cri: ScriptedCri) -> None:
 
 def test_a_failed_always_job_stays_failed(cri: ScriptedCri) -> None:
     """It has its answer until the next start."""
-    cri.refuse(IMAGE, code=grpc.StatusCode.UNAVAILABLE, words="dial tcp: connection refused")
+    cri.refuse(IMAGE, code=grpc.StatusCode.UNKNOWN, words="dial tcp: connection refused")
 
     with RunUnderWay(cri, ALWAYS, is_watching=True) as run:
         run.until("image_failed")
@@ -226,7 +226,7 @@ def test_a_signal_cancels_what_runs_and_ends_the_run(
     cri.hold(IMAGE)
 
     with RunUnderWay(cri, NEVER, is_watching=is_watching) as run:
-        run.until("pull_started")
+        cri.wait_until(lambda: bool(cri.running()), what="a pull is under way")
         run.signal(number)
         code = run.ended()
 
@@ -240,7 +240,7 @@ def test_a_pass_gives_up_a_runtime_that_stays_away(cri: ScriptedCri) -> None:
     cri.hold(IMAGE)
 
     with RunUnderWay(cri, NEVER, wait_seconds=600) as run:
-        run.until("pull_started")
+        cri.wait_until(lambda: bool(cri.running()), what="a pull is under way")
         cri.kill()
         run.until("runtime_lost")
         run.move(timedelta(seconds=600))
@@ -254,12 +254,12 @@ def test_a_runtime_that_comes_back_in_time_is_used(cri: ScriptedCri) -> None:
     cri.hold(IMAGE)
 
     with RunUnderWay(cri, NEVER, wait_seconds=600) as run:
-        run.until("pull_started")
+        cri.wait_until(lambda: bool(cri.running()), what="a pull is under way")
         cri.kill()
         run.until("runtime_lost")
         cri.start()
         run.until("runtime_found")
-        run.until("pull_started")
+        cri.wait_until(lambda: bool(cri.running()), what="another pull is under way")
         cri.finish(IMAGE)
         code = run.ended()
 
