@@ -59,3 +59,16 @@ def test_nothing_to_validate_is_not_fine() -> None:
 
     assert BAD_INPUT == code
     assert out.startswith("0 manifests")
+
+
+def test_pull_secrets_are_counted_where_there_are_any() -> None:
+    """A Secret beside the jobs is a manifest too."""
+    secret = (
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/dockercfg\n"
+        "stringData: {.dockercfg: '{}'}\n"
+    )
+
+    code, out, _ = _validate("-", stdin=f"{GOOD}{secret}".encode())
+
+    assert FINE == code
+    assert out.startswith("2 manifests: 1 ImagePullJob, 0 ImageListPullJobs, 0 NodeImages, 1 pull Secret; ")
