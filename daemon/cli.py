@@ -47,7 +47,7 @@ exit codes:
   1    an image could not be brought
   2    bad input: a manifest, an option or a variable; nothing was pulled
   3    no container runtime reachable within --runtime-wait
-  130  interrupted; what was downloaded is kept for a day
+  130  interrupted; the same run goes on from there
 
 Each option with a value, except --image, can be a variable: --min-free as
 PREWARM_MIN_FREE. An option beats its variable.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from daemon.api.imagepulljob import ImagePullJob, JobTemplate
+from daemon.api.imagepulljob import ImageListPullJob, ImagePullJob, JobTemplate
 from daemon.api.manifest import Manifests
 from daemon.api.nodeimage import ImagePullPolicy
 from daemon.api.quantity import nodes_at_once
@@ -33,18 +33,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def select(manifests: Manifests, *, images: Iterable[str], policy: ImagePullPolicy | None, place: Place) -> Selection:
     """Choose the jobs of manifests and of `--image` that are for this machine; `policy` is for `--image`."""
-    jobs, notices = [], []
-    for job in (*manifests.jobs, *(child for one in manifests.lists for child in jobs_of_list(one))):
-        is_chosen, notice = _judged(job, place=place)
-        if is_chosen:
-            jobs.append(job)
-        if notice and notice not in notices:
-            notices.append(notice)
+    given: tuple[ImagePullJob | ImageListPullJob, ...] = (*manifests.jobs, *manifests.lists)
+    judged = [(one, *_judged(one, place=place)) for one in given]
+    jobs = [job for one, is_chosen, _ in judged if is_chosen for job in _jobs_of(one)]
+    notices = [notice for _, _, notice in judged if notice]
     named = [_job_for(image, policy=policy) for image in images]
     return Selection(jobs=(*jobs, *named), notices=(*notices, *_node_images(manifests)))
 
 
-def _judged(job: ImagePullJob, *, place: Place) -> tuple[bool, str]:
+def _jobs_of(one: ImagePullJob | ImageListPullJob) -> tuple[ImagePullJob, ...]:
+    return (one,) if isinstance(one, ImagePullJob) else jobs_of_list(one)
+
+
+def _judged(job: ImagePullJob | ImageListPullJob, *, place: Place) -> tuple[bool, str]:
     name = f"{job.namespace}/{job.name}"
     template = job.template
     if template.prewarm.suspend or not nodes_at_once(template.parallelism, nodes=1):

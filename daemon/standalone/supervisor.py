@@ -141,7 +141,7 @@ class Supervisor:
         if self._settings.is_watching and number == signal.SIGTERM:
             self._show("run_finished", message="stopped")
             return ALL_THERE
-        self._show("run_finished", message="interrupted; what is downloaded is kept for a day")
+        self._show("run_finished", message="interrupted; the same run goes on from here, for a day")
         return INTERRUPTED
 
     def _finished(self) -> int:
