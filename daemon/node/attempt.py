@@ -111,12 +111,12 @@ def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     attempt.listener.pulling()
     if attempt.is_hold_stale:
         release(attempt.runtime, attempt.wanted.image, role=attempt.role)
-    _pull_with_each(attempt, candidates)
+    is_resumed = _pull_with_each(attempt, candidates)
     after = attempt.runtime.image_status(attempt.reference.full)
     if after is None:
         raise PullRejected("the runtime pulled the image but does not list it", reason=Reason.PULL_FAILED)
-    # All that was held is the image's now, so there is no space to wait for.
-    release(attempt.runtime, attempt.wanted.image, role=attempt.role, is_awaited=False)
+    # What a single attempt held is all the image's now: there is no space to wait for.
+    release(attempt.runtime, attempt.wanted.image, role=attempt.role, is_awaited=is_resumed)
     return _found(attempt, before=before, after=after, is_fetched=True)
 
 
@@ -169,8 +169,12 @@ def _newest(digests: frozenset[str], *, before: frozenset[str]) -> str:
     return min(digests - before or digests, default="")
 
 
-def _pull_with_each(attempt: Attempt, candidates: Candidates) -> None:
-    """Pull with the first credential that the registry lets in; the last one's refusal is the attempt's."""
+def _pull_with_each(attempt: Attempt, candidates: Candidates) -> bool:
+    """
+    Pull with the first credential that the registry lets in; the last one's refusal is the attempt's.
+
+    Returns whether the pull went on from what an earlier one had left.
+    """
     *firsts, last = candidates.credentials or (None,)
     for credential in firsts:
         try:
@@ -194,7 +198,7 @@ def _explained(error: PullRejected, candidates: Candidates) -> PullRejected:
     return PullRejected(f"{error.message} ({'; '.join(notes)})", reason=error.reason, image=error.image)
 
 
-def _pull(attempt: Attempt, credential: Credential | None) -> None:
+def _pull(attempt: Attempt, credential: Credential | None) -> bool:
     downloads = attempt.runtime.downloads
     follower = downloads.follow(attempt.reference.full, role=attempt.role) if downloads else None
     try:
@@ -207,6 +211,8 @@ def _pull(attempt: Attempt, credential: Credential | None) -> None:
             follower = None
             release(attempt.runtime, attempt.wanted.image, role=attempt.role)
         raise
+    else:
+        return follower is not None and follower.is_resumed
     finally:
         _close(follower)
 

@@ -11,12 +11,14 @@ import grpc
 MESSAGE_BYTES = 16 * 1024 * 1024
 RECONNECT_FIRST_MS = 100
 RECONNECT_MOST_MS = 3000
+# gRPC also takes this as the time that a connection may need: a busy runtime is slow to greet, and not away.
+CONNECT_MS = 4000
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
-    ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", RECONNECT_MOST_MS),
     ("grpc.enable_retries", 0),
     ("grpc.enable_http_proxy", 0),

@@ -62,7 +62,7 @@ class ContainerdDownloads:
         with self._lock:
             self._leases[name] = hold.lease_id
         return LeaseFollower(
-            hold.lease_id,
+            hold,
             digest=_digest(name),
             snapshotter=self._snapshotter,
             content=self._content,
@@ -101,6 +101,8 @@ class ContainerdDownloads:
 
 class BlindFollower:
     """Follows a pull that has no lease: it can't tell how far it is."""
+
+    is_resumed = False
 
     def sample(self) -> Progress | None:
         """Return None."""

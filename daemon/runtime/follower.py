@@ -12,7 +12,7 @@ import msgspec
 from daemon.clock import Clock
 from daemon.runtime.content import ContentStore
 from daemon.runtime.holds import Held, Holds
-from daemon.runtime.interface import Progress, Stage
+from daemon.runtime.interface import Hold, Progress, Stage
 from daemon.runtime.manifest import Manifest, chain_ids, parse_children, parse_manifest
 from daemon.runtime.meter import LayerReading, Meter, Reading
 
@@ -29,14 +29,14 @@ class Followed(msgspec.Struct, kw_only=True):
 
 class LeaseFollower:
     """
-    Follows the pull that runs inside `lease_id`; see interface.Follower.
+    Follows the pull that runs inside a hold's lease; see interface.Follower.
 
     A sample costs ListStatuses and ListResources; the manifest and the config are read once. Not thread-safe.
     """
 
     def __init__(
         self,
-        lease_id: str,
+        hold: Hold,
         *,
         digest: str,
         snapshotter: str,
@@ -46,7 +46,8 @@ class LeaseFollower:
         clock: Clock,
         on_close: Callable[[], None],
     ) -> None:
-        self._lease_id = lease_id
+        self.is_resumed = not hold.is_new
+        self._lease_id = hold.lease_id
         self._asked_digest = digest
         self._snapshotter = snapshotter
         self._content = content

@@ -61,7 +61,7 @@ class Holds:
         for lease in found:
             self._take_over(lease.id, into=hold.lease_id)
             self._delete(lease.id, sync=False)
-        return hold
+        return msgspec.structs.replace(hold, is_new=not found)
 
     def of_role(self, role: str) -> tuple[Hold, ...]:
         """List the holds of a role: this process's own, and those of processes that are gone."""

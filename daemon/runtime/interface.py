@@ -90,7 +90,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Follower(Protocol):
-    """Follows one pull; not thread-safe, belongs to the pull's worker."""
+    """
+    Follows one pull; not thread-safe, belongs to the pull's worker.
+
+    `is_resumed` tells whether its hold was there before, with what an earlier attempt fetched.
+    """
+
+    is_resumed: bool
 
     def sample(self) -> Progress | None:
         """Ask the runtime once how far the pull is; None where it can't be told."""
@@ -102,12 +108,17 @@ class Follower(Protocol):
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease of ours that keeps the partial download of one image; `is_own` where this process made it."""
+    """
+    A lease of ours that keeps the partial download of one image.
+
+    `is_own` where this process made it, `is_new` where it did so just now and there was nothing to go on from.
+    """
 
     image: str
     role: str
     lease_id: str
     is_own: bool = False
+    is_new: bool = False
 
 
 class Downloads(Protocol):

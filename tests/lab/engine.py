@@ -23,7 +23,9 @@ from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials
 from daemon.display.events import events_between
 from daemon.images import join, parse_reference
+from daemon.node.backoff import throttle_seconds
 from daemon.node.loop import NodeLoop
+from daemon.node.outcome import Draws
 from daemon.node.report import report_of
 from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState, Task
@@ -35,6 +37,7 @@ from daemon.standalone.credentials import ManifestCredentials
 DEADLINE_SECONDS = 90.0
 NAMESPACE = "team"
 ROLE = "agent"
+RETRY_SECONDS = 30.0
 
 
 def wanted_image(
@@ -139,6 +142,7 @@ class Engine:
         plugins: exec credential plugins.
         slots: how many pulls run at once.
         min_free: the disk floor; "0" is none.
+        retry_seconds: how long each backoff is, without its part by chance: a test lets it pass by a jump.
     """
 
     def __init__(
@@ -149,6 +153,7 @@ class Engine:
         plugins: Plugins | None = None,
         slots: int = 2,
         min_free: str = "0",
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._clock = JumpingClock()
         self.runtime = connect(endpoint, clock=self._clock)
@@ -161,6 +166,8 @@ class Engine:
             clock=self._clock,
             settings=NodeSettings(role=ROLE, slots=slots, min_free=min_free),
         )
+        # Full jitter may be no wait at all: then a retry would come before the test has set its scene.
+        self._loop._draws = Draws(backoff=lambda _attempt: retry_seconds, throttle=throttle_seconds)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def __enter__(self) -> Self:

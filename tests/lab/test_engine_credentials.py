@@ -13,7 +13,7 @@ from daemon.api.reasons import Reason
 from daemon.credentials.plugin_config import read_plugin_config
 from daemon.credentials.plugins import Plugins
 from tests.lab.conftest import USERS
-from tests.lab.engine import Engine, pull_secret, wanted_image
+from tests.lab.engine import RETRY_SECONDS, Engine, pull_secret, wanted_image
 from tests.servers.containerd import Containerd, Hosts
 from tests.servers.images import Push
 from tests.servers.processes import until
@@ -81,7 +81,7 @@ def test_a_rotated_password_is_used_from_the_next_attempt(
         engine.want(wanted)
         engine.until(wanted, lambda task: task.reason is Reason.UNAUTHORIZED)
         private_registry.set_users({"carl": "soon known"})
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert Phase.SUCCEEDED is task.phase
@@ -95,7 +95,7 @@ def test_no_secret_is_ever_seen(containerd: Containerd, push_private: Push, priv
     refused = wanted_image(f"{image.host}/{image.repository}:absent", backoff_limit=1, secrets=secrets)
     brought = wanted_image(image.reference, secrets=secrets)
 
-    with Engine(containerd.endpoint, secrets=secrets) as engine:
+    with Engine(containerd.endpoint, secrets=secrets, retry_seconds=0) as engine:
         engine.want(brought, refused)
         engine.until_state(lambda state: bool(state.tasks) and all(task.is_ended for task in state.tasks.values()))
         told = engine.story.words()

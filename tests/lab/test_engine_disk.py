@@ -9,7 +9,7 @@ from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
 from daemon.node.task import Task
 from tests.lab.conftest import MountDisk, StartContainerd
-from tests.lab.engine import Engine, wanted_image
+from tests.lab.engine import RETRY_SECONDS, Engine, wanted_image
 from tests.servers.containerd import Containerd
 from tests.servers.disks import Filesystem
 from tests.servers.images import Push
@@ -68,7 +68,7 @@ def test_a_full_disk_has_its_own_reason_and_recovers(
         first = engine.until(wanted, lambda task: task.reason is Reason.DISK_FULL)
         held, kept = our_leases(containerd), containerd.ctr("content", "active").splitlines()[1:]
         ballast.unlink()
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert (Phase.WAITING, 1) == (first.phase, first.attempt)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
-from tests.lab.engine import Engine, pull_secret, wanted_image
+from tests.lab.engine import RETRY_SECONDS, Engine, pull_secret, wanted_image
 from tests.servers.containerd import Containerd
 from tests.servers.faults import Fault, Status
 from tests.servers.images import Push
@@ -25,7 +25,7 @@ def test_an_absent_image_is_asked_for_backoff_limit_times_more(
         containerd.pull(wanted.image)
     of_one_pull = len(faults.traffic.requests())
 
-    with Engine(containerd.endpoint) as engine:
+    with Engine(containerd.endpoint, retry_seconds=0) as engine:
         engine.want(wanted)
         task = engine.ended(wanted)
 
@@ -44,7 +44,7 @@ def test_an_image_that_appears_between_attempts_is_brought(
         engine.want(wanted)
         first = engine.until(wanted, lambda task: task.reason is Reason.IMAGE_NOT_FOUND)
         image = push("base", layers=[1000])
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert Phase.WAITING is first.phase
@@ -87,7 +87,7 @@ def test_what_one_may_not_see_is_forbidden(containerd: Containerd, push: Push, f
     faults.add(Fault(Status(403), kind=kind, times=None))
     wanted = wanted_image(image.reference, backoff_limit=1)
 
-    with Engine(containerd.endpoint) as engine:
+    with Engine(containerd.endpoint, retry_seconds=0) as engine:
         engine.want(wanted)
         task = engine.ended(wanted)
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
-from tests.lab.engine import Engine, wanted_image
+from tests.lab.engine import RETRY_SECONDS, Engine, wanted_image
 from tests.servers.containerd import Containerd, Hosts
 from tests.servers.faults import Answer, Corrupt, Fault, Hang, Reset, Status, Truncate
 from tests.servers.images import Push
@@ -55,7 +55,7 @@ def test_a_fault_has_its_own_reason_and_an_end(
     with Engine(containerd.endpoint) as engine:
         engine.want(wanted)
         engine.until(wanted, lambda task: task.attempt == 1 and task.phase is Phase.WAITING and bool(task.reason))
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         failed = engine.ended(wanted)
         ends = [task.reason for task in engine.attempts_ended(wanted)]
         faults.clear()
@@ -77,7 +77,7 @@ def test_a_registry_that_listens_no_more_is_unavailable(containerd: Containerd, 
         engine.want(wanted)
         first = engine.until(wanted, lambda task: task.reason is Reason.REGISTRY_UNAVAILABLE)
         faults.accept()
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert Phase.WAITING is first.phase
@@ -139,7 +139,7 @@ def test_what_takes_longer_than_its_timeout_is_ended(
         engine.jump(600)
         first = engine.until(wanted, lambda task: task.reason is Reason.ATTEMPT_TIMEOUT)
         faults.clear()
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert "timeoutSeconds (600)" in first.message

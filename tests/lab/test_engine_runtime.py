@@ -4,7 +4,7 @@ import pytest
 
 from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
-from tests.lab.engine import Engine, wanted_image
+from tests.lab.engine import RETRY_SECONDS, Engine, wanted_image
 from tests.servers.containerd import Containerd
 from tests.servers.images import Push, PushedImage
 from tests.servers.processes import until
@@ -42,7 +42,7 @@ def test_a_runtime_killed_in_a_pull_costs_no_attempt(
         faults.clear()
         containerd.start()
         engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     waiting = down.tasks[wanted.key]
@@ -61,7 +61,7 @@ def test_a_runtime_that_is_not_there_yet_is_waited_for(containerd: Containerd, p
         down = engine.until_state(lambda state: not state.is_runtime_up)
         containerd.start()
         engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert Reason.RUNTIME_UNAVAILABLE is down.tasks[wanted.key].reason
@@ -99,7 +99,7 @@ def test_a_runtime_that_answers_nothing_is_away(containerd: Containerd, push: Pu
         down = engine.until_state(lambda state: not state.is_runtime_up)
         containerd.thaw()
         engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert (0, Reason.RUNTIME_UNAVAILABLE) == (down.tasks[wanted.key].attempt, down.tasks[wanted.key].reason)
@@ -120,7 +120,7 @@ def test_a_runtime_frozen_for_too_long_times_the_attempt_out(
         cut = engine.until(wanted, lambda task: task.reason is Reason.ATTEMPT_TIMEOUT)
         containerd.thaw()
         faults.clear()
-        engine.jump(30)
+        engine.jump(RETRY_SECONDS)
         task = engine.ended(wanted)
 
     assert (Phase.WAITING, 1) == (cut.phase, cut.attempt)

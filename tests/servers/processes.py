@@ -110,6 +110,8 @@ class Process:
     def freeze(self) -> None:
         """Stop its execution: connections stay open and nothing answers, as with a hung runtime."""
         self._send(signal.SIGSTOP)
+        # The signal is sent at once and felt a moment later, thread by thread.
+        until(self._is_frozen, what=f"{self.arguments[0]} to freeze", timeout_seconds=10)
 
     def thaw(self) -> None:
         """Let a frozen one go on."""
@@ -119,6 +121,10 @@ class Process:
         """Return the end of what it printed, for a person."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join([f"--- {self.log}", *text.splitlines()[-lines:]])
+
+    def _is_frozen(self) -> bool:
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
     def _send(self, number: signal.Signals) -> None:
         if self.is_running:
