@@ -121,13 +121,17 @@ def due_seconds(pacing: Pacing, report: Report) -> float | None:
 def _differs(written: Report | None, report: Report) -> bool:
     if written is None:
         return bool(report.statuses) or not report.is_runtime_up
-    if (written.uid, written.is_runtime_up) != (report.uid, report.is_runtime_up):
+    if _head(written) != _head(report):
         return True
     if written.statuses.keys() != report.statuses.keys():
         return True
     return any(
         _without_progress(written.statuses[key]) != _without_progress(report.statuses[key]) for key in written.statuses
     )
+
+
+def _head(report: Report) -> tuple[str, int, bool]:
+    return report.uid, report.generation, report.is_runtime_up
 
 
 def _without_progress(status: TagStatus) -> TagStatus:

@@ -323,3 +323,15 @@ def test_another_object_under_the_same_name_is_news() -> None:
     other = msgspec.structs.replace(written, uid="second")
 
     assert 9.0 == noted(wrote(written, now_seconds=0.0), other, now_seconds=9.0).differs_since_seconds
+
+
+def test_a_new_generation_is_news_by_itself() -> None:
+    """A spec that changes nothing for this node's images is answered too: observedGeneration follows."""
+    node = VirtualNode()
+    node.want(image())
+    node.end(DONE)
+    pacing = noted_after_write(node)
+
+    node.state = msgspec.structs.replace(node.state, generation=node.state.generation + 1)
+
+    assert 0.0 == due_after(pacing, node)
