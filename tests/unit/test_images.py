@@ -92,6 +92,7 @@ def test_reference_is_normalised_by_the_rules_of_docker_io(text: str, repository
         ("registry:port/app", 'registry "registry:port" is not a host name'),
         ("-registry.example/app", 'registry "-registry.example" is not a host name'),
         ("registry..example/app", 'registry "registry..example" is not a host name'),
+        ("0.0_0/app", 'registry "0.0_0" is not a host name'),
         ("[::1/app", 'registry "[::1" is not a host name'),
         ("[fe80::1%eth0]/app", "is not a host name"),
         ("::1/app", 'registry "::1" is not a host name'),

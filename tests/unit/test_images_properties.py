@@ -27,8 +27,17 @@ SUFFIXES = st.one_of(
     st.builds(lambda t, d: f":{t}@{d}", TAGS, DIGESTS),
     DIGESTS.map("@{}".format),
 )
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether the grammar takes it: no bare image ID, and a first part with a dot is a host, so without `_`."""
+    first, slash, _ = text.partition("/")
+    is_id = len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return not is_id and not (slash and "." in first and "_" in first)
+
+
 REFERENCES = st.builds(lambda domain, path, suffix: domain + path + suffix, DOMAINS, PATHS, SUFFIXES).filter(
-    lambda text: not (len(text) == 64 and set(text) <= set("0123456789abcdef"))
+    is_reference
 )
 # Text made of the grammar's own marks gets deeper into the parser than text at large.
 NEARLY = st.text(ALPHANUMERIC + "ABC/:@.-_[]% \n\0é" + "\ud800", max_size=80) | st.text(max_size=80)
