@@ -1,20 +1,26 @@
 """
 What a manifest says about a pull: which blobs it brings, how large, and under which names its layers are unpacked.
 
-Pure; reading the blobs is left to content.py. Bad JSON cannot come from here: the runtime refuses it before we ask.
+Pure; reading the blobs is left to content.py. Whoever pushed an image wrote its blobs, and a runtime lets more pass
+than we read: what we cannot read costs the pull its progress and nothing else.
 """
 
 import hashlib
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+
+
+# The last two are none of msgspec's own: bytes that are no UTF-8, and JSON nested deeper than Python's stack.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True):
     """A blob by digest, and its size in bytes."""
 
     digest: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +50,7 @@ def parse_manifest(blob: bytes) -> Manifest | None:
     """Return the manifest, or None where the blob is something else, such as an index."""
     try:
         return msgspec.json.decode(blob, type=Manifest)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
 
 
@@ -52,7 +58,7 @@ def parse_children(blob: bytes) -> frozenset[str]:
     """Return the digests of an index's manifests; none where the blob is something else."""
     try:
         return frozenset(child.digest for child in msgspec.json.decode(blob, type=_Index).manifests)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return frozenset()
 
 
@@ -64,7 +70,7 @@ def chain_ids(config: bytes) -> tuple[str, ...]:
     """
     try:
         diff_ids = msgspec.json.decode(config, type=_Config).rootfs.diff_ids
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return ()
     return _chained(diff_ids)
 

@@ -37,6 +37,25 @@ def test_any_other_blob_is_neither(blob: bytes) -> None:
     assert (None, frozenset(), ()) == (parse_manifest(blob), parse_children(blob), chain_ids(blob))
 
 
+def _deep(members: str) -> bytes:
+    return f'{{{members}, "x": {"[" * 5000}{"]" * 5000}}}'.encode()
+
+
+HOSTILE = {
+    "a config as deep as a runtime reads": _deep('"rootfs": {"diff_ids": ["sha256:1"]}'),
+    "a manifest as deep": _deep('"config": {"digest": "sha256:c", "size": 1}, "layers": []'),
+    "an index as deep": _deep('"manifests": [{"digest": "sha256:m", "size": 1}]'),
+    "a diff ID that is no text": b'{"rootfs": {"diff_ids": ["\xff\xfe"]}}',
+    "a size below nothing": b'{"config": {"digest": "sha256:c", "size": -5}, "layers": []}',
+}
+
+
+@pytest.mark.parametrize("blob", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_blob_is_neither(blob: bytes) -> None:
+    """Whoever may push an image must not be able to end the node's loop with it."""
+    assert (None, frozenset(), ()) == (parse_manifest(blob), parse_children(blob), chain_ids(blob))
+
+
 def test_chain_ids_follow_the_specification() -> None:
     """The first is the diff ID; each next hashes the one below and its own diff ID."""
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": ["sha256:1", "sha256:2", "sha256:3"]}}).encode()
