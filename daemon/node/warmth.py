@@ -20,27 +20,28 @@ PROBE_SECONDS = 1.0
 
 def watch_removals(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threading.Event) -> None:
     """
-    Post each removal until stopped.
+    Post each removal until stopped, and that the runtime is away where it is.
 
-    Each new subscription, also the first, doubts everything: what went while nobody listened must be looked for.
+    Each new subscription, also the first, doubts everything: what went while nobody listened must be looked for. On a
+    node where nothing is wanted nobody else asks the runtime, so this asks it first.
     """
     while not stop.is_set():
-        if runtime.downloads is None:
-            post(PresenceDoubted())
-            stop.wait(LOOK_SECONDS)
-        else:
-            _listen(runtime.downloads, post=post)
-            stop.wait(RESUBSCRIBE_SECONDS)
+        try:
+            runtime.version()
+            is_event_driven = _listen(runtime.downloads, post=post)
+        except CriError as error:
+            _tell(error, post=post)
+            is_event_driven = True
+        stop.wait(RESUBSCRIBE_SECONDS if is_event_driven else LOOK_SECONDS)
 
 
-def _listen(downloads: Downloads, *, post: Callable[[Message], None]) -> None:
-    try:
-        removals = downloads.removals()
-        post(PresenceDoubted())
-        for name in removals:
-            post(ImageRemoved(name))
-    except CriError as error:
-        _tell(error, post=post)
+def _listen(downloads: Downloads | None, *, post: Callable[[Message], None]) -> bool:
+    """Post removals until the stream breaks, and tell whether there is one: elsewhere all is doubted, once."""
+    removals = downloads.removals() if downloads is not None else iter(())
+    post(PresenceDoubted())
+    for name in removals:
+        post(ImageRemoved(name))
+    return downloads is not None
 
 
 def look(runtime: ImageRuntime, standing: Mapping[Key, WantedImage], *, post: Callable[[Message], None]) -> None:

@@ -37,6 +37,19 @@ def test_an_idle_node_notices_that_its_runtime_is_away(cri: ScriptedCri, monkeyp
         assert Phase.SUCCEEDED is node.task().phase
 
 
+def test_a_node_without_a_wish_notices_that_its_runtime_is_away(cri: ScriptedCri) -> None:
+    """Where nothing is wanted no image is asked for, at the start too; it is noticed within a second of its return."""
+    cri.kill()
+    with RunningNode(cri.endpoint, is_kept_warm=True) as node:
+        node.want()
+        node.wait_until(lambda state: not state.is_runtime_up, what="a runtime that is away")
+
+        cri.start()
+        node.wait_until(lambda state: state.is_runtime_up, what="a runtime that is back")
+
+    assert node.error is None
+
+
 def test_a_runtime_killed_midway_costs_no_attempt(cri: ScriptedCri) -> None:
     """The pull is made again when it is back, as the same attempt, and the report has said that it was away."""
     cri.hold(APP)
