@@ -6,7 +6,9 @@ Classifying the words is left to classify.py, which reads them before they are c
 """
 
 import base64
+import json
 import re
+from urllib.parse import quote, quote_plus
 
 from daemon.api.credential import Credential
 
@@ -28,7 +30,8 @@ _RULES = (
     # a challenge (Bearer realm="...") stays: it says whom to ask
     (re.compile(r"(?i)\b(bearer|basic|negotiate)(\s+)(?!realm=)[^\s\"',;]{8,}"), rf"\1\2{HIDDEN}"),
     (re.compile(rf"(?i)([?&;]|\\u0026)(?!(?:{_PLAIN_QUERY})=)([\w.%~-]+=)[^\s&\"'<>\\]+"), rf"\1\2{HIDDEN}"),
-    (re.compile(rf"(?i)(\\?[\"']{_TELLING_KEYS}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+"), rf"\g<1>{HIDDEN}"),
+    # PHP and others write / as \/ in JSON
+    (re.compile(rf"(?i)(\\?[\"']{_TELLING_KEYS}\\?[\"']\s*:\s*\\?[\"'])(?:[^\"'\\]|\\+/)+"), rf"\g<1>{HIDDEN}"),
     (re.compile(rf"(?i)\b({_TELLING_KEYS}=\\?[\"']?)[^\s\"'&,;\\]+"), rf"\g<1>{HIDDEN}"),
     # a JSON web token, wherever it stands
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"), HIDDEN),
@@ -54,10 +57,19 @@ def redact(words: str, *, credential: Credential | None = None) -> str:
 
 
 def _forms(credential: Credential) -> tuple[str, ...]:
-    """List how the credential's secrets can stand in words: plain, and as HTTP's basic value."""
+    """List how the credential's secrets can stand in words: plain, quoted for a URL or JSON, as HTTP's basic value."""
     basic = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
-    forms = (basic, credential.password, credential.identity_token)
-    return tuple(sorted({form for form in forms if form}, key=len, reverse=True))
+    plain = (basic, credential.password, credential.identity_token)
+    forms = {quoted(form) for form in plain for quoted in (str, _url_quoted, quote_plus, _json_quoted)}
+    return tuple(sorted(filter(None, forms), key=len, reverse=True))
+
+
+def _url_quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _json_quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _without(line: str, forms: tuple[str, ...]) -> str:

@@ -53,6 +53,29 @@ def test_what_the_pull_was_made_with_is_never_repeated(username: str, password: 
     assert f"it said <{HIDDEN}> and <{HIDDEN}> and <{HIDDEN}>" == words
 
 
+QUOTED = {
+    "in a form": ("a b/c&d", "asked with code a+b%2Fc%26d there"),
+    "in a URL": ("a b/c&d", "for a%20b%2Fc%26d there"),
+    "in JSON": ('two"words', r"said two\"words there"),
+    "as it is": ("a b/c&d", "said a b/c&d there"),
+}
+
+
+@pytest.mark.parametrize(("password", "words"), QUOTED.values(), ids=QUOTED)
+def test_a_quoted_password_is_the_same_password(password: str, words: str) -> None:
+    """What is quoted on its way into a URL, a form or JSON is as secret, also behind a quoted character."""
+    credential = Credential(username="anna", password=password)
+
+    line = redact(words, credential=credential)
+
+    assert line.endswith(f" {HIDDEN} there")
+
+
+def test_a_token_with_escaped_slashes_is_taken_out_whole() -> None:
+    """JSON may write a slash of base64 with a backslash before it."""
+    assert f'body: {{"token":"{HIDDEN}"}}' == redact(r'body: {"token":"abc\/def\/ghi"}')
+
+
 def test_a_json_web_token_is_taken_out_anywhere() -> None:
     """A token of three base64 parts is known by its look."""
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
