@@ -7,13 +7,11 @@ seconds beyond the bare pull of the same turn, `reference` the bare pull's, `rat
 """
 
 import statistics
-import subprocess
 import sys
-import time
 
 from bench import bare
 from bench.figure import Figure, conclude, show, show_spread
-from bench.stage import CONTAINERDS, MB, Stage, checked, environment, layers, make_cold, run_command, stage, suffix
+from bench.stage import CONTAINERDS, MB, Stage, cold_run, layers, make_cold, stage, suffix
 from tests.servers.containerd import Containerd
 
 
@@ -22,7 +20,6 @@ BOUND_SECONDS = 0.9
 TURNS = 6
 LAYERS = 6
 LAYER_BYTES = 40 * MB
-RUN_TIMEOUT_SECONDS = 300.0
 
 
 def main() -> int:
@@ -66,20 +63,7 @@ def _bare_seconds(place: Stage, containerd: Containerd, image: str) -> float:
 
 
 def _run_seconds(place: Stage, containerd: Containerd, image: str) -> float:
-    make_cold(containerd)
-    command = run_command(containerd, "--image", image)
-    began = time.monotonic()
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=RUN_TIMEOUT_SECONDS,
-        env=environment(place.folder),
-    )
-    seconds = time.monotonic() - began
-    checked(done)
-    return seconds
+    return cold_run(containerd, "--image", image, folder=place.folder).seconds
 
 
 if __name__ == "__main__":

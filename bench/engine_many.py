@@ -8,9 +8,7 @@ above the line all the same.
 """
 
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,7 +16,7 @@ import msgspec
 
 from bench import bare
 from bench.figure import Figure, Judged, conclude, show, show_spread
-from bench.stage import CONTAINERDS, MB, Stage, checked, environment, layers, make_cold, run_command, stage, suffix
+from bench.stage import CONTAINERDS, MB, Stage, cold_run, layers, make_cold, stage, suffix
 from tests.servers.containerd import Containerd
 
 
@@ -29,7 +27,6 @@ IMAGES = 20
 SLOTS = 2
 LAYERS = 2
 LAYER_BYTES = 10 * MB
-RUN_TIMEOUT_SECONDS = 300.0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,20 +101,9 @@ def _bare_seconds(place: Stage, containerd: Containerd, images: Sequence[str]) -
 
 
 def _run(place: Stage, containerd: Containerd, images: Sequence[str]) -> Run:
-    make_cold(containerd)
     named = [word for image in images for word in ("--image", image)]
-    command = run_command(containerd, "--max-concurrent-pulls", str(SLOTS), *named)
-    began = time.monotonic()
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=RUN_TIMEOUT_SECONDS,
-        env=environment(place.folder),
-    )
-    process_seconds = time.monotonic() - began
-    return Run(pull_seconds=_pull_seconds(checked(done)), process_seconds=process_seconds)
+    done = cold_run(containerd, "--max-concurrent-pulls", str(SLOTS), *named, folder=place.folder)
+    return Run(pull_seconds=_pull_seconds(done.output), process_seconds=done.seconds)
 
 
 def _pull_seconds(output: str) -> float:

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
+import msgspec
 
 from daemon.runtime.wire import cri_pb2, cri_pb2_grpc
 from tests.servers import binaries
@@ -31,8 +33,16 @@ from tests.servers.registry import Registry
 MB = 1_000_000
 REMOVE_TIMEOUT_SECONDS = 60.0
 COLD_TIMEOUT_SECONDS = 60.0
+RUN_TIMEOUT_SECONDS = 300.0
 # Each figure is taken on both; the newest has the plain name.
 CONTAINERDS = (binaries.NEWEST, binaries.OLDEST)
+
+
+class ColdRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a `prewarm run` printed, and the seconds from the start of its process to its exit."""
+
+    output: str
+    seconds: float
 
 
 class Stage:
@@ -126,6 +136,23 @@ def run_command(containerd: Containerd, *arguments: str | Path) -> list[str]:
     """Return the `prewarm run` command for a containerd; its floor lets a bench run on a disk that is nearly full."""
     endpoint = ("--runtime-endpoint", containerd.endpoint, "--min-free", "1Gi", "--output", "json")
     return [str(prewarm()), "run", *map(str, arguments), *endpoint]
+
+
+def cold_run(containerd: Containerd, *arguments: str, folder: Path) -> ColdRun:
+    """
+    Make the node cold, run `prewarm run` with these arguments to its end, and time the whole process.
+
+    Raises:
+        RuntimeError: it did not end well.
+    """
+    make_cold(containerd)
+    command = run_command(containerd, *arguments)
+    began = time.monotonic()
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=RUN_TIMEOUT_SECONDS, env=environment(folder)
+    )
+    seconds = time.monotonic() - began
+    return ColdRun(output=checked(done), seconds=seconds)
 
 
 def environment(folder: Path) -> dict[str, str]:

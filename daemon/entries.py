@@ -15,6 +15,7 @@ import msgspec
 from daemon.api.fields import INT32_MAX
 from daemon.api.imagepulljob import CompletionType, ImageListPullJob, ImagePullJob, Refresh
 from daemon.api.nodeimage import EntryPrewarm, EntryPullPolicy, ImagePullPolicy, OwnerReference, TagEntry
+from daemon.api.quantity import bytes_to_keep_free
 from daemon.api.schedule import find_time_zone, latest_fire, next_fire
 from daemon.images import parse_reference
 
@@ -22,6 +23,7 @@ from daemon.images import parse_reference
 NOT_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
 """Later than any other time: there is no next renewal."""
 
+_ANY_SIZE_BYTES: Final = 1 << 40
 _RENEWAL: Final = timedelta(hours=24)
 _FIRST_RETRY: Final = timedelta(minutes=1)
 _LONGEST_RETRY: Final = timedelta(hours=1)
@@ -71,7 +73,8 @@ def merged(entries: Sequence[TagEntry]) -> TagEntry:
     Return one entry for the same image of several owners, the first of which names its tag, version and time.
 
     Timeouts, backoffLimit and priority are the largest, imagePullPolicy is Always if any says so, a bound that one
-    owner does not have is none, and it is suspended when every owner is. (OpenKruise keeps the first's: kruise#2221.)
+    owner does not have is none, and it is suspended when every owner is. Of several minFree in one unit the largest
+    holds; a share and a size cannot be compared here, and the first holds. (OpenKruise keeps the first's: kruise#2221.)
     """
     policies = [entry.pull_policy for entry in entries]
     additions = [entry.prewarm for entry in entries]
@@ -88,10 +91,15 @@ def merged(entries: Sequence[TagEntry]) -> TagEntry:
         ),
         prewarm=EntryPrewarm(
             priority=max(addition.priority for addition in additions),
-            min_free=next((addition.min_free for addition in additions if addition.min_free), None),
+            min_free=_largest_floor([addition.min_free for addition in additions if addition.min_free]),
             suspended=all(addition.suspended for addition in additions),
         ),
     )
+
+
+def _largest_floor(floors: Sequence[str]) -> str | None:
+    same = [floor for floor in floors if floor.endswith("%") == floors[0].endswith("%")]
+    return max(same, key=lambda floor: bytes_to_keep_free(floor, total_bytes=_ANY_SIZE_BYTES), default=None)
 
 
 def _longest(bounds: Sequence[int | None]) -> int | None:

@@ -124,15 +124,6 @@ def join(repository: str, tag_or_digest: str) -> ImageReference:
     return ImageReference(domain=domain, path=path, tag=tag_or_digest)
 
 
-def is_digest(text: str) -> bool:
-    """Tell whether the text is a digest that a runtime accepts (sha256:..., sha384:..., sha512:...)."""
-    try:
-        _check_digest(text)
-    except InvalidReference:
-        return False
-    return True
-
-
 def same_image(reference: ImageReference, *, repo_tags: Iterable[str], repo_digests: Iterable[str]) -> bool:
     """
     Tell whether an image that a runtime knows by these RepoTags and RepoDigests is the one referred to.

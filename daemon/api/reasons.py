@@ -16,7 +16,7 @@ class Reason(StrEnum):
     UNAUTHORIZED = "Unauthorized"
     FORBIDDEN = "Forbidden"
     SECRET_MISSING = "SecretMissing"  # noqa: S105  a reason, no password
-    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105
+    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105  a reason, no password
     REFUSED_BY_POLICY = "RefusedByPolicy"
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_TLS = "RegistryTLS"

@@ -2,6 +2,7 @@
 One run of an exec plugin: request on stdin, answer from stdout, bounded in time and size, interruptible.
 
 Nothing of a plugin outlives its run: it gets a process group of its own, which is killed at the end, whatever the end.
+Only what became another user (setuid) may not be killed; nobody waits for it then.
 Its stderr is thrown away unread, since plugins print tokens there; a person sees it by running the plugin by hand.
 """
 
@@ -43,17 +44,18 @@ def run_plugin(
     `request` must fit a pipe's buffer (64 KiB). `cancelled` is looked at 20 times a second.
 
     Raises:
-        PluginFailed: it can't be started, ran too long, printed too much, ended with a failure, or was cancelled.
+        PluginFailed: it can't be started or talked to, ran too long, printed too much, ended with a failure, or was
+            cancelled.
 
     """
-    with _start(command, env=env) as process:
-        try:
-            _send(process, request)
-            output = _receive(process, bounds=bounds, cancelled=cancelled)
-        finally:
-            # Before wait() reaps the process: until then no other process group can have its ID.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    process = _start(command, env=env)
+    try:
+        _send(process, request)
+        output = _receive(process, bounds=bounds, cancelled=cancelled)
+    except OSError as error:
+        raise PluginFailed(f"can't be talked to: {error.strerror}") from None
+    finally:
+        _end(process)
     _check_exit_code(process.returncode)
     return output
 
@@ -104,6 +106,22 @@ def _receive(process: subprocess.Popen[bytes], *, bounds: Bounds, cancelled: thr
                 return bytes(output)
             elif not is_open:
                 cancelled.wait(_LOOK_FOR_EXIT_SECONDS)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process group and reap the process; one that runs as another user may be neither, and is left."""
+    for stream in (process.stdin, process.stdout):
+        _pipe(stream).close()
+    try:
+        # Before wait() reaps the process: until then no other process group can have its ID.
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    except PermissionError:  # a setuid plugin that has taken all its IDs from another user, as sudo does
+        if not _has_ended(process):
+            threading.Thread(target=process.wait, name="left plugin", daemon=True).start()
+            return
+    process.wait()
 
 
 def _check_bounds(bounds: Bounds, *, deadline: float, bytes_read: int, cancelled: threading.Event) -> None:

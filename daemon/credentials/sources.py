@@ -5,6 +5,8 @@ No candidate means that no source covers the image. Whether it is then pulled an
 source forbids that, is the caller's decision; one try for each candidate is too.
 """
 
+import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,14 @@ from daemon.credentials.keyring import Keyring, distinct
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.problem import CredentialProblem
 from daemon.images import ImageReference
+
+
+# As large as a Secret may be; real ones have a few kilobytes.
+CONFIG_FILE_BYTES_MAX = 1024 * 1024
+
+
+class _Refused(Exception):
+    """Why a file is not read, in words for a CredentialProblem."""
 
 
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +90,26 @@ def _keyring(group: Iterable[DockerConfig]) -> Keyring:
 def _read_config_file(path: Path) -> DockerConfig:
     source = f"file {path}"
     try:
-        return parse_config_file(path.read_bytes(), source=source)
+        return parse_config_file(_read_bounded(path), source=source)
     except (FileNotFoundError, NotADirectoryError):
         return DockerConfig()
+    except _Refused as refused:
+        return DockerConfig(problems=(CredentialProblem(source=source, message=str(refused)),))
     except OSError as error:
         problem = CredentialProblem(source=source, message=f"can't be read: {error.strerror}")
         return DockerConfig(problems=(problem,))
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Read a regular file; opened so that a FIFO without a writer does not block, and looked at once it is open."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise _Refused("can't be read: it is no regular file")
+        with os.fdopen(file, "rb", closefd=False) as stream:
+            content = stream.read(CONFIG_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(file)
+    if len(content) > CONFIG_FILE_BYTES_MAX:
+        raise _Refused(f"can't be read: it has more than {CONFIG_FILE_BYTES_MAX} bytes")
+    return content

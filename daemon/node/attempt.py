@@ -176,16 +176,20 @@ def _pull_with_each(attempt: Attempt, candidates: Candidates) -> bool:
     Returns whether the pull went on from what an earlier one had left.
     """
     *firsts, last = candidates.credentials or (None,)
+    resumed: list[bool] = []
     for credential in firsts:
         try:
-            return _pull(attempt, credential)
+            _pull(attempt, credential, resumed=resumed)
         except PullRejected as error:
             if error.reason not in _NEXT_CREDENTIAL:
                 raise
+        else:
+            return any(resumed[:1])
     try:
-        return _pull(attempt, last)
+        _pull(attempt, last, resumed=resumed)
     except PullRejected as error:
         raise _explained(error, candidates) from error
+    return any(resumed[:1])
 
 
 def _explained(error: PullRejected, candidates: Candidates) -> PullRejected:
@@ -198,9 +202,11 @@ def _explained(error: PullRejected, candidates: Candidates) -> PullRejected:
     return PullRejected(f"{error.message} ({'; '.join(notes)})", reason=error.reason, image=error.image)
 
 
-def _pull(attempt: Attempt, credential: Credential | None) -> bool:
+def _pull(attempt: Attempt, credential: Credential | None, *, resumed: list[bool]) -> None:
+    """Make one PullImage and follow it to its end; add to `resumed` whether there was something to go on from."""
     downloads = attempt.runtime.downloads
     follower = downloads.follow(attempt.reference.full, role=attempt.role) if downloads else None
+    resumed.append(follower is not None and follower.is_resumed)
     try:
         call = attempt.runtime.pull(_request(attempt, credential))
         attempt.cancellation.watch(call)
@@ -211,8 +217,6 @@ def _pull(attempt: Attempt, credential: Credential | None) -> bool:
             follower = None
             release(attempt.runtime, attempt.wanted.image, role=attempt.role)
         raise
-    else:
-        return follower is not None and follower.is_resumed
     finally:
         _close(follower)
 
@@ -238,12 +242,12 @@ def _wait(attempt: Attempt, call: PullCall, follower: Follower | None) -> None:
         try:
             call.result(timeout_seconds=SAMPLE_SECONDS)
         except TimeoutError:
+            if time.monotonic() >= check_at:
+                check_at = time.monotonic() + SPACE_CHECK_SECONDS
+                _watch_floor(attempt)
             _sample(attempt, follower)
         else:
             return
-        if time.monotonic() >= check_at:
-            check_at = time.monotonic() + SPACE_CHECK_SECONDS
-            _watch_floor(attempt)
 
 
 def _sample(attempt: Attempt, follower: Follower | None) -> None:

@@ -47,10 +47,11 @@ class ImageRemoved(msgspec.Struct, frozen=True):
 
 
 class ImageLost(msgspec.Struct, frozen=True):
-    """A look at the runtime found a standing image absent."""
+    """A look at the runtime found a standing image absent, which had been lost `evictions` times before."""
 
     key: Key
     version: int
+    evictions: int
 
 
 class PresenceDoubted(msgspec.Struct, frozen=True):

@@ -196,9 +196,10 @@ class NodeLoop:
                 self._look({key: task for key, task in _standing(self._state).items() if _is_named(task, name)})
             case PresenceDoubted():
                 self._look(_standing(self._state))
-            case ImageLost(key, version):
+            case ImageLost(key, version, evictions):
+                # One removal has several names, so several looks can find it; the first one counts.
                 task = self._state.tasks.get(key)
-                if task is not None and task.wanted.version == version:
+                if task and (task.wanted.version, len(task.evicted_seconds)) == (version, evictions):
                     self._state = transitions.lost(self._state, key, now=now)
 
     def _take_answer(self) -> None:
@@ -219,18 +220,20 @@ class NodeLoop:
 
     def _look(self, standing: Mapping[Key, Task]) -> None:
         if standing and self._settings.is_kept_warm and self._state.is_runtime_up:
-            self._workers.look({key: task.wanted for key, task in standing.items()})
+            self._workers.look(standing)
 
     def _end(self) -> None:
         """Cancel what runs, and give the runtime a moment to end it, so that what was fetched is held."""
         self._workers.stop()
         ends_at = time.monotonic() + STOP_GRACE_SECONDS
         while self._workers.are_pulling and time.monotonic() < ends_at:
-            for message in self._wait(self._clock.now().seconds + STOP_LOOK_SECONDS):
+            before, now = self._state, self._clock.now()
+            for message in self._wait(now.seconds + STOP_LOOK_SECONDS):
                 if isinstance(message, AttemptEnded):
-                    self._take_from_worker(message, now=self._clock.now())
+                    self._take_from_worker(message, now=now)
                 elif isinstance(message, Crashed):
-                    self._workers.ended(message.serial or 0)
+                    self._take(message, now=now)
+            self._observer.changed(before, self._state, now=now)
 
 
 def _serial_of(state: NodeState, key: Key, *, cause: CancelCause) -> int | None:

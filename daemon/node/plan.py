@@ -43,7 +43,7 @@ def plan(state: NodeState, *, now_seconds: float, slots: int) -> Plan:
     return Plan(
         start=tuple(_admitted(state, startable, slots=slots)),
         cancel=tuple(_cancels(state, now_seconds=now_seconds)),
-        release=tuple(key for key, leaving in state.leaving.items() if leaving.serial is None),
+        release=tuple(_releases(state)),
         give_up=give_up,
         wake_seconds=min(_wakes(state, now_seconds=now_seconds), default=None),
     )
@@ -68,7 +68,9 @@ def _in_order(state: NodeState, *, now_seconds: float) -> list[Key]:
     """List what may start now: higher priority first, then the longest waiting."""
     if not state.is_runtime_up:
         return []
-    keys = [key for key, task in state.tasks.items() if _is_startable(state, key, task, now_seconds=now_seconds)]
+    busy = _busy_images(state)
+    idle = {key: task for key, task in state.tasks.items() if task.wanted.image not in busy}
+    keys = [key for key, task in idle.items() if _is_startable(state, task, now_seconds=now_seconds)]
     return sorted(keys, key=lambda key: _rank(state.tasks[key]))
 
 
@@ -78,8 +80,8 @@ def _rank(task: Task) -> tuple[int, float, float]:
     return -task.wanted.priority, task.seen_seconds, created_at.timestamp() if created_at else float("inf")
 
 
-def _is_startable(state: NodeState, key: Key, task: Task, *, now_seconds: float) -> bool:
-    is_idle = task.running is None and key not in state.leaving and task.phase is Phase.WAITING
+def _is_startable(state: NodeState, task: Task, *, now_seconds: float) -> bool:
+    is_idle = task.running is None and task.phase is Phase.WAITING
     is_allowed = not task.wanted.is_suspended and task.wanted.reference is not None
     throttle = state.throttles.get(task.wanted.registry)
     is_served = throttle is None or throttle.until_seconds <= now_seconds
@@ -97,17 +99,30 @@ def _admitted(state: NodeState, startable: list[Key], *, slots: int) -> list[Key
     probed = {task.wanted.registry for task in state.tasks.values() if task.running} & set(state.throttles)
     is_tight = any(task.running and task.needed_bytes for task in state.tasks.values())
     admitted: list[Key] = []
+    images: set[str] = set()
     for key in startable:
-        registry, needs_room = state.tasks[key].wanted.registry, state.tasks[key].needed_bytes > 0
+        wanted, needs_room = state.tasks[key].wanted, state.tasks[key].needed_bytes > 0
         if len(admitted) >= free:
             break
-        if registry in probed or (needs_room and is_tight):
+        if wanted.registry in probed or wanted.image in images or (needs_room and is_tight):
             continue
         admitted.append(key)
+        images.add(wanted.image)
         is_tight = is_tight or needs_room
-        if registry in state.throttles:
-            probed.add(registry)
+        if wanted.registry in state.throttles:
+            probed.add(wanted.registry)
     return admitted
+
+
+def _busy_images(state: NodeState) -> set[str]:
+    """Name the images that a worker pulls or lets go of: two keys of one image (a short and a long name) share one."""
+    leaving = {leaving.image for leaving in state.leaving.values()}
+    return leaving | {task.wanted.image for task in state.tasks.values() if task.running}
+
+
+def _releases(state: NodeState) -> list[Key]:
+    pulled = {task.wanted.image for task in state.tasks.values() if task.running}
+    return [key for key, leaving in state.leaving.items() if leaving.serial is None and leaving.image not in pulled]
 
 
 def _cancels(state: NodeState, *, now_seconds: float) -> list[tuple[Key, CancelCause]]:

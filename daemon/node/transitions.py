@@ -5,6 +5,8 @@ Pure: each function takes a state and returns the next. What an end means for it
 plan.py's, doing it loop.py's.
 """
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from daemon.api.nodeimage import ImagePullPolicy, Phase
@@ -33,7 +35,9 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
     tasks = {
         image.key: _taken_over(state.tasks.get(image.key), image, is_same=is_same, new=new) for image in wanted.images
     }
-    leaving = {key: _leave(task) for key, task in state.tasks.items() if key not in tasks and _has_something_held(task)}
+    images = {task.wanted.image for task in tasks.values()}
+    gone = {key: task for key, task in state.tasks.items() if key not in tasks}
+    leaving = {key: _leave(task) for key, task in gone.items() if _has_to_leave(task, images=images)}
     return replace(
         state,
         uid=wanted.uid,
@@ -70,8 +74,9 @@ def _adopted(task: Task, image: WantedImage) -> Task:
     return replace(renewed, is_pull_due_again=is_due_again)
 
 
-def _has_something_held(task: Task) -> bool:
-    return task.running is not None or task.is_held
+def _has_to_leave(task: Task, *, images: Collection[str]) -> bool:
+    """Tell whether a withdrawn task still has a pull to end, or a hold that no other key of its image goes on with."""
+    return task.running is not None or (task.is_held and task.wanted.image not in images)
 
 
 def _leave(task: Task) -> Leaving:

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from daemon.node.inbox import ImageLost, ImageRemoved, Message, PresenceDoubted, RuntimeAnswered, RuntimeMissed
-from daemon.node.wanted import Key, WantedImage
+from daemon.node.task import Task
+from daemon.node.wanted import Key
 from daemon.runtime.errors import CallTimeout, CriError, RuntimeDown
 from daemon.runtime.interface import Downloads, ImageRuntime
 
@@ -44,16 +45,16 @@ def _listen(downloads: Downloads | None, *, post: Callable[[Message], None]) -> 
     return downloads is not None
 
 
-def look(runtime: ImageRuntime, standing: Mapping[Key, WantedImage], *, post: Callable[[Message], None]) -> None:
+def look(runtime: ImageRuntime, standing: Mapping[Key, Task], *, post: Callable[[Message], None]) -> None:
     """Ask the runtime for each standing image and post those that are absent."""
-    for key, wanted in standing.items():
+    for key, task in standing.items():
         try:
-            is_absent = runtime.image_status(wanted.image) is None
+            is_absent = runtime.image_status(task.wanted.image) is None
         except CriError as error:
             _tell(error, post=post)
             return
         if is_absent:
-            post(ImageLost(key, wanted.version))
+            post(ImageLost(key, task.wanted.version, len(task.evicted_seconds)))
 
 
 def probe(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threading.Event) -> None:

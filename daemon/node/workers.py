@@ -12,7 +12,7 @@ from daemon.node.cancellation import Cancellation
 from daemon.node.inbox import AttemptEnded, Crashed, Message, OrphansReleased, PullBegan, PullProgressed
 from daemon.node.settings import NodeSettings
 from daemon.node.task import AttemptEnd, CancelCause, Ending, Task
-from daemon.node.wanted import Key, WantedImage
+from daemon.node.wanted import Key
 from daemon.node.warmth import look, probe, watch_removals
 from daemon.runtime.errors import CriError
 from daemon.runtime.interface import ImageRuntime, Progress
@@ -106,7 +106,7 @@ class Workers:
         """Post removals from now on, until `stop`."""
         self._spawn("removals", lambda: watch_removals(self._runtime, post=self._post, stop=self._stop))
 
-    def look(self, standing: Mapping[Key, WantedImage]) -> None:
+    def look(self, standing: Mapping[Key, Task]) -> None:
         """Ask the runtime for standing images and post those that are gone."""
         self._spawn("look", lambda: look(self._runtime, standing, post=self._post))
 
@@ -123,7 +123,11 @@ class Workers:
         self._stop.set()
         for cancellation in self._cancellations.values():
             cancellation.cancel(CancelCause.STOPPING)
-        if self._settings.is_kept_warm and self._runtime.downloads is not None:
+        if self._settings.is_kept_warm:
+            self._spawn("close", self._close_removals)
+
+    def _close_removals(self) -> None:
+        if self._runtime.downloads is not None:
             self._runtime.downloads.close_removals()
 
     def _release_orphans(self, images: frozenset[str]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from daemon.clock import Clock
 from daemon.runtime.content import ContentStore
+from daemon.runtime.errors import CallTimeout, CriError, RuntimeDown
 from daemon.runtime.holds import Held, Holds
 from daemon.runtime.interface import Hold, Progress, Stage
 from daemon.runtime.manifest import Manifest, chain_ids, parse_children, parse_manifest
@@ -18,11 +19,16 @@ from daemon.runtime.meter import LayerReading, Meter, Reading
 
 
 class Followed(msgspec.Struct, kw_only=True):
-    """What is known of the pull's manifest; `present` and `unpacked` were there before the pull came to them."""
+    """
+    What is known of the pull's manifest; `present` and `unpacked` were there before the pull came to them.
+
+    `chain` stays empty where the config can't be read: layers that lay unpacked before are not known then.
+    """
 
     digest: str
     manifest: Manifest
     present: frozenset[str] = frozenset()
+    is_config_read: bool = False
     chain: tuple[str, ...] = ()
     unpacked: frozenset[str] = frozenset()
 
@@ -92,12 +98,21 @@ class LeaseFollower:
     def _read(self, digest: str) -> None:
         if self._content.parent_updated_at(digest) is None:
             return
-        document = self._content.document(digest)
+        document = self._document(digest)
         manifest = parse_manifest(document)
         if manifest is not None:
             self._manifests[digest] = manifest
         else:
             self._children[digest] = parse_children(document)
+
+    def _document(self, digest: str) -> bytes:
+        """Read a blob; one that is too large, or that the runtime refuses, says nothing and is not asked for again."""
+        try:
+            return self._content.document(digest)
+        except (RuntimeDown, CallTimeout):  # these are the runtime's state and not the blob's: the next sample asks
+            raise
+        except CriError:
+            return b""
 
     def _is_asked(self, digest: str) -> bool:
         """Tell whether a manifest can be what a reference with a digest asks for: itself, or through its index."""
@@ -113,9 +128,11 @@ class LeaseFollower:
 
     def _find_chain(self, followed: Followed, held: Held) -> None:
         """Read the config once it is there, and ask which layers lay unpacked before: each needs the one below."""
-        if followed.chain or not _is_there(followed.manifest.config.digest, followed, held):
+        config = followed.manifest.config.digest
+        if followed.is_config_read or not _is_there(config, followed, held):
             return
-        followed.chain = chain_ids(self._content.document(followed.manifest.config.digest))
+        followed.chain = chain_ids(self._document(config))
+        followed.is_config_read = True
         for chain_id in followed.chain:
             if not self._is_unpacked(chain_id):
                 return

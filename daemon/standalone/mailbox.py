@@ -51,7 +51,7 @@ class Mailbox:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            self._handlers[number] = signal.signal(number, self._signalled)
+            self._handlers[number] = signal.signal(number, self._caught)
         return self
 
     def __exit__(
@@ -60,9 +60,13 @@ class Mailbox:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
+        self.signalled(number)
+
+    def signalled(self, number: int) -> None:
+        """Note a signal."""
         self._letters.put(Signalled(number))
 
     def changed(self, before: NodeState, after: NodeState, *, now: Moment) -> None:

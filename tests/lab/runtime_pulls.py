@@ -2,8 +2,6 @@
 
 import time
 
-import msgspec
-
 from daemon.runtime.errors import CriError
 from daemon.runtime.interface import Downloads, Follower, ImageRuntime, Progress, PullCall, PullRequest
 
@@ -13,28 +11,19 @@ SAMPLE_SECONDS = 0.1
 PULL_SECONDS = 60.0
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a pull, and when it began and ended on the monotonic clock."""
-
-    progress: Progress
-    began: float
-    ended: float
-
-
 class FollowedPull:
     """A pull inside its hold, as a worker runs it; `samples` are what was seen on the way."""
 
     def __init__(self, runtime: ImageRuntime, image: str) -> None:
         self.follower: Follower = downloads_of(runtime).follow(image, role=ROLE)
         self.call: PullCall = runtime.pull(PullRequest(image=image))
-        self.samples: list[Sample] = []
+        self.samples: list[Progress] = []
 
     def sample(self) -> Progress:
         """Look once."""
-        began = time.monotonic()
         progress = self.follower.sample()
         assert progress is not None
-        self.samples.append(Sample(progress=progress, began=began, ended=time.monotonic()))
+        self.samples.append(progress)
         return progress
 
     def wait(self) -> str:

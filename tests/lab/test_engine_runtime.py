@@ -1,9 +1,13 @@
 """A runtime that goes away, hangs or is not there yet: no attempt is spent on it, and work goes on by itself."""
 
+from collections.abc import Callable
+
 import pytest
 
 from daemon.api.nodeimage import Phase
 from daemon.api.reasons import Reason
+from daemon.node.task import NodeState, Task
+from daemon.node.wanted import WantedImage
 from tests.lab.engine import RETRY_SECONDS, Engine, wanted_image
 from tests.servers.containerd import Containerd
 from tests.servers.images import Push, PushedImage
@@ -26,6 +30,15 @@ def stall_half_way(faults: FaultProxy) -> None:
     """Let the network stand still half-way; `faults.clear()` lets it go on."""
     until(lambda: faults.traffic.blob_bytes() > LAYER_BYTES, what="the pull half way", timeout_seconds=60)
     faults.limit(1)
+
+
+def away_until(engine: Engine, wanted: WantedImage, *, back: Callable[[], object]) -> tuple[NodeState, Task]:
+    """See the runtime away, let it come back, and return the state while it was away and the task at its end."""
+    down = engine.until_state(lambda state: not state.is_runtime_up)
+    back()
+    engine.until_state(lambda state: state.is_runtime_up)
+    engine.jump(RETRY_SECONDS)
+    return down, engine.ended(wanted)
 
 
 def test_a_runtime_killed_in_a_pull_costs_no_attempt(
@@ -58,11 +71,7 @@ def test_a_runtime_that_is_not_there_yet_is_waited_for(containerd: Containerd, p
 
     with Engine(containerd.endpoint) as engine:
         engine.want(wanted)
-        down = engine.until_state(lambda state: not state.is_runtime_up)
-        containerd.start()
-        engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(RETRY_SECONDS)
-        task = engine.ended(wanted)
+        down, task = away_until(engine, wanted, back=containerd.start)
 
     assert Reason.RUNTIME_UNAVAILABLE is down.tasks[wanted.key].reason
     assert (Phase.SUCCEEDED, 1) == (task.phase, task.attempt)
@@ -96,11 +105,7 @@ def test_a_runtime_that_answers_nothing_is_away(containerd: Containerd, push: Pu
 
     with Engine(containerd.endpoint) as engine:
         engine.want(wanted)
-        down = engine.until_state(lambda state: not state.is_runtime_up)
-        containerd.thaw()
-        engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(RETRY_SECONDS)
-        task = engine.ended(wanted)
+        down, task = away_until(engine, wanted, back=containerd.thaw)
 
     assert (0, Reason.RUNTIME_UNAVAILABLE) == (down.tasks[wanted.key].attempt, down.tasks[wanted.key].reason)
     assert (Phase.SUCCEEDED, 1) == (task.phase, task.attempt)

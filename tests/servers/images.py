@@ -75,6 +75,7 @@ class Push:
         layers: Sequence[int | Layer] = (1024,),
         seed: int = 0,
         platform: str = "linux/amd64",
+        config_padding_bytes: int = 0,
     ) -> PushedImage:
         """
         Push an image and point the tag at it, which moves a tag that exists.
@@ -87,7 +88,9 @@ class Push:
         ]
         archives = [archive(spec) for spec in specs]
         blobs = [self._blob(repository, compressed(tar, spec)) for tar, spec in zip(archives, specs, strict=True)]
-        config = self._blob(repository, _config(archives, platform=platform, seed=seed))
+        config = self._blob(
+            repository, _config(archives, platform=platform, seed=seed, padding_bytes=config_padding_bytes)
+        )
         descriptors = [_descriptor(blob, TAR + spec.compression) for blob, spec in zip(blobs, specs, strict=True)]
         manifest = _document(MANIFEST, config=_descriptor(config, CONFIG), layers=descriptors)
         digest = self.manifest(repository, tag, manifest, media_type=MANIFEST)
@@ -170,11 +173,11 @@ class Push:
         return answer
 
 
-def _config(archives: Sequence[bytes], *, platform: str, seed: int) -> bytes:
+def _config(archives: Sequence[bytes], *, platform: str, seed: int, padding_bytes: int) -> bytes:
     system, architecture = platform.split("/")
     ids = [_digest(archive) for archive in archives]
     rootfs = {"type": "layers", "diff_ids": ids}
-    labels = {"seed": str(seed)}
+    labels = {"seed": str(seed), "padding": "x" * padding_bytes}
     return json.dumps(
         {"architecture": architecture, "os": system, "config": {"Labels": labels}, "rootfs": rootfs}
     ).encode()

@@ -53,12 +53,17 @@ class Pull(msgspec.Struct, kw_only=True):
 
 
 class ScriptedCri:
-    """One scripted runtime, serving while it is entered; every method is for any thread."""
+    """
+    One scripted runtime, serving while it is entered; every method is for any thread.
+
+    `mountpoint` is where it says that images are kept.
+    """
 
     def __init__(self, socket: Path) -> None:
         self.endpoint = f"unix://{socket}"
         self.pulls: list[Pull] = []
         self.most_at_once = 0
+        self.mountpoint = "/"
         self._changed = threading.Condition()
         self._pushed: dict[str, int] = {}
         self._images: dict[str, int] = {}
@@ -176,7 +181,7 @@ class ScriptedCri:
         self, _request: cri_pb2.ImageFsInfoRequest, context: grpc.ServicerContext
     ) -> cri_pb2.ImageFsInfoResponse:
         self._wait_while_frozen(context)
-        usage = cri_pb2.FilesystemUsage(fs_id=cri_pb2.FilesystemIdentifier(mountpoint="/"))
+        usage = cri_pb2.FilesystemUsage(fs_id=cri_pb2.FilesystemIdentifier(mountpoint=self.mountpoint))
         return cri_pb2.ImageFsInfoResponse(image_filesystems=[usage])
 
     def _image_status(

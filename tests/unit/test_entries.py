@@ -18,8 +18,8 @@ from daemon.api.imagepulljob import (
     PullPolicy,
     Refresh,
 )
-from daemon.api.nodeimage import ImagePullPolicy, OwnerReference
-from daemon.entries import NOT_AGAIN, jobs_of_list, next_renewal, next_round, place_in_spread, tag_entry
+from daemon.api.nodeimage import EntryPrewarm, EntryPullPolicy, ImagePullPolicy, OwnerReference, TagEntry
+from daemon.entries import NOT_AGAIN, jobs_of_list, merged, next_renewal, next_round, place_in_spread, tag_entry
 from tests.unit.api.strategies import jobs, names, refreshes, zones
 
 
@@ -287,3 +287,57 @@ def test_rounds_come_after_a_minute_doubling_to_an_hour(failures: int, minutes: 
 def test_what_asking_again_cannot_change_is_asked_hourly() -> None:
     """A permanent reason does not cost a pull a minute."""
     assert NOW + HOUR == next_round(failures=1, permanent=True, failed_at=NOW)
+
+
+def entry_of(**settings: object) -> TagEntry:
+    """Return an entry of one image."""
+    return TagEntry(tag="v1", **settings)  # type: ignore[arg-type]  # the names are TagEntry's
+
+
+def test_the_entry_of_several_owners_is_as_patient_as_the_most_patient() -> None:
+    """Timeouts, retries and priority are the largest, and Always wins."""
+    first = entry_of(pull_policy=EntryPullPolicy(timeout_seconds=60, backoff_limit=5, active_deadline_seconds=90))
+    second = entry_of(
+        image_pull_policy=ImagePullPolicy.ALWAYS,
+        pull_policy=EntryPullPolicy(timeout_seconds=600, backoff_limit=1, active_deadline_seconds=900),
+        prewarm=EntryPrewarm(priority=7),
+    )
+
+    entry = merged([first, second])
+
+    policy = entry.pull_policy
+    assert (600, 5, 900) == (policy.timeout_seconds, policy.backoff_limit, policy.active_deadline_seconds)
+    assert (ImagePullPolicy.ALWAYS, 7) == (entry.image_pull_policy, entry.prewarm.priority)
+
+
+def test_a_bound_that_one_owner_does_not_have_is_none() -> None:
+    """An owner without a deadline is not failed by another's."""
+    bounded = entry_of(pull_policy=EntryPullPolicy(active_deadline_seconds=90, ttl_seconds_after_finished=90))
+
+    policy = merged([bounded, entry_of()]).pull_policy
+
+    assert (None, None) == (policy.active_deadline_seconds, policy.ttl_seconds_after_finished)
+
+
+def test_an_entry_is_suspended_when_every_owner_is() -> None:
+    """One owner that is not keeps it going."""
+    suspended = entry_of(prewarm=EntryPrewarm(suspended=True))
+
+    assert [True, False] == [merged([suspended, other]).prewarm.suspended for other in (suspended, entry_of())]
+
+
+@pytest.mark.parametrize(
+    ("floors", "expected"),
+    [
+        (("20%", "30%", "5%"), "30%"),
+        (("10Gi", "9G", "1Ti"), "1Ti"),
+        (("20%", "500Ti"), "20%"),
+        ((None, "10Gi"), "10Gi"),
+        ((None, None), None),
+    ],
+)
+def test_of_several_floors_in_one_unit_the_largest_holds(floors: tuple[str | None, ...], expected: str | None) -> None:
+    """Each owner's disk is as full as it allows at most; a share and a size cannot be compared without a disk."""
+    entries = [entry_of(prewarm=EntryPrewarm(min_free=floor)) for floor in floors]
+
+    assert expected == merged(entries).prewarm.min_free

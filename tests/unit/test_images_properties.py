@@ -3,7 +3,7 @@ import string
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daemon.images import InvalidReference, is_digest, join, parse_reference, same_image
+from daemon.images import InvalidReference, join, parse_reference, same_image
 
 
 ALPHANUMERIC = string.ascii_lowercase + string.digits
@@ -102,9 +102,3 @@ def test_image_is_found_under_its_own_name(text: str) -> None:
     names = (reference.full,)
 
     assert same_image(reference, repo_tags=names, repo_digests=names)
-
-
-@given(tag=TAGS)
-def test_no_tag_is_a_digest(tag: str) -> None:
-    """A tag entry is never taken for a digest by mistake."""
-    assert not is_digest(tag)

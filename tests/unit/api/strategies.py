@@ -45,7 +45,7 @@ keys = st.from_regex(r"([a-z]{1,5}\.[a-z]{1,5}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,9}
 label_values = st.just("") | st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,9}[A-Za-z0-9])?", fullmatch=True)
 labels = st.dictionaries(keys, label_values, max_size=3)
 images = st.builds("{}{}".format, names, st.sampled_from(["", ":v1", ":latest", "@sha256:" + "a" * 64]))
-times = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001
+times = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001  hypothesis takes bounds without a zone
     lambda at: at.replace(microsecond=0, tzinfo=UTC)
 )
 counts = int32 | st.integers(0, 100).map("{}%".format)

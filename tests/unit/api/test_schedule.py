@@ -54,7 +54,7 @@ def test_the_latest_fire_within_the_second_pass_of_a_doubled_hour_is_that_of_the
     assert datetime(2026, 10, 25, 0, 30, tzinfo=UTC) == latest
 
 
-moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001  hypothesis takes bounds without a zone
 near_changes = st.builds(
     lambda change, minutes: change + timedelta(minutes=minutes),
     st.sampled_from([SPRING, AUTUMN]),

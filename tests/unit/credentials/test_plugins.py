@@ -1,5 +1,8 @@
+import errno
 import json
 import os
+import selectors
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -350,6 +353,51 @@ def test_timeout_holds_after_the_output_was_closed(bench: Bench) -> None:
     plugin = bench.plugin("exec >&-\nexec sleep 1000", bounds=Bounds(timeout_seconds=0.3))
 
     assert message(bench.ask(plugin)) == "did not end within 0.3 s"
+
+
+def refuse_to_kill(_group: int, _signal: int) -> None:
+    """What the system answers to a kill of another user's process; only root could run such a plugin in a test."""
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_plugin_that_may_not_be_killed_is_a_problem_and_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has become another user (setuid) and hangs is left behind at its timeout."""
+    plugin = bench.plugin("echo $$ > self\nexec sleep 1000", bounds=Bounds(timeout_seconds=0.5))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "killpg", refuse_to_kill)
+        answer = bench.ask(plugin)
+    left = bench.pid("self")
+    was_running = is_running(left)
+    os.kill(left, signal.SIGKILL)
+
+    assert "did not end within 0.5 s" == message(answer)
+    assert was_running
+    wait_until(lambda: not is_running(left))
+
+
+def test_answer_of_a_plugin_that_may_not_be_killed_counts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has become another user and ended by itself has nothing left to kill."""
+    monkeypatch.setattr(os, "killpg", refuse_to_kill)
+
+    answer = bench.ask(bench.plugin(says(response())))
+
+    assert ["u"] == [credential.username for credential in answer.credentials]
+
+
+def test_plugin_that_cannot_be_listened_to_is_a_problem(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be opened any more the pull goes on without it."""
+
+    def refuse() -> selectors.DefaultSelector:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("daemon.credentials.plugin_process.selectors.DefaultSelector", refuse)
+
+    answer = bench.ask(bench.plugin(says(response())))
+
+    assert "can't be talked to: Too many open files" == message(answer)
 
 
 def test_child_that_stays_behind_neither_delays_the_answer_nor_stays(bench: Bench) -> None:

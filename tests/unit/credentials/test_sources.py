@@ -9,7 +9,7 @@ from daemon.api.secret import PullSecret
 from daemon.credentials.keyring import Pattern
 from daemon.credentials.plugin_config import CredentialProvider
 from daemon.credentials.plugins import Plugins
-from daemon.credentials.sources import Candidates, Credentials, default_config_files
+from daemon.credentials.sources import CONFIG_FILE_BYTES_MAX, Candidates, Credentials, default_config_files
 from daemon.images import parse_reference
 
 
@@ -116,11 +116,42 @@ def test_rotated_file_is_seen_at_once(tmp_path: Path) -> None:
     assert [candidate.username for candidate in found.credentials] == ["new"]
 
 
-def test_file_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:
-    """What can't be read is named."""
-    found = find(Credentials(config_files=[tmp_path]))
+def test_what_is_no_regular_file_is_a_problem(tmp_path: Path) -> None:
+    """A folder, a device without an end and a FIFO that nobody writes to are named, and hold nothing up."""
+    fifo, endless = tmp_path / "fifo", Path("/dev/zero")
+    os.mkfifo(fifo)
 
-    assert [str(problem) for problem in found.problems] == [f"file {tmp_path}: can't be read: Is a directory"]
+    found = find(Credentials(config_files=[tmp_path, fifo, endless]))
+
+    assert [f"file {path}: can't be read: it is no regular file" for path in (tmp_path, fifo, endless)] == [
+        str(problem) for problem in found.problems
+    ]
+
+
+def test_file_of_the_largest_size_is_read_and_a_larger_one_is_a_problem(tmp_path: Path) -> None:
+    """The size of a file is bounded; nobody has a config of a mebibyte."""
+    largest, larger = tmp_path / "largest", tmp_path / "larger"
+    largest.write_bytes(document(quay_io="u").ljust(CONFIG_FILE_BYTES_MAX))
+    larger.write_bytes(document(quay_io="u").ljust(CONFIG_FILE_BYTES_MAX + 1))
+
+    found = find(Credentials(config_files=[largest, larger]))
+
+    assert [f"file {largest}"] == [candidate.source for candidate in found.credentials]
+    assert [f"file {larger}: can't be read: it has more than {CONFIG_FILE_BYTES_MAX} bytes"] == [
+        str(problem) for problem in found.problems
+    ]
+
+
+def test_file_that_cannot_be_opened_is_a_problem(tmp_path: Path) -> None:
+    """What the system says is told, here of a loop of links."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    found = find(Credentials(config_files=[loop]))
+
+    assert [f"file {loop}: can't be read: Too many levels of symbolic links"] == [
+        str(problem) for problem in found.problems
+    ]
 
 
 @pytest.mark.parametrize(

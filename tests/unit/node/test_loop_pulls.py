@@ -166,14 +166,15 @@ def test_below_the_disk_floor_nothing_is_fetched_until_there_is_space(cri: Scrip
 def test_a_pull_is_cancelled_when_the_disk_falls_below_the_floor(
     cri: ScriptedCri, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The floor is watched while it pulls; here it rises under the pull."""
+    """The floor is watched while it pulls; here the images come to lie where there is not one free byte."""
     monkeypatch.setattr("daemon.node.attempt.SAMPLE_SECONDS", 0.01)
     monkeypatch.setattr("daemon.node.attempt.SPACE_CHECK_SECONDS", 0.0)
-    monkeypatch.setattr("daemon.node.floor.bytes_to_keep_free", lambda *_, **__: 2**62 if cri.running() else 0)
     cri.hold(APP)
 
     with RunningNode(cri.endpoint, clock=SetClock()) as node:
-        node.want(image())
+        node.want(image(min_free="1"))
+        cri.wait_until(lambda: is_running(cri, 1), what="a pull under way")
+        cri.mountpoint = "/proc"
         node.wait_for_reason(Reason.DISK_LOW)
         cri.wait_until(lambda: [True] == [pull.is_cancelled for pull in cri.pulls], what="one cancelled pull")
 

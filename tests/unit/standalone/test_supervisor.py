@@ -20,7 +20,7 @@ from daemon.node.loop import NodeLoop
 from daemon.node.settings import NodeSettings
 from daemon.runtime.connect import connect
 from daemon.standalone.credentials import ManifestCredentials
-from daemon.standalone.mailbox import Mailbox, Signalled
+from daemon.standalone.mailbox import Mailbox
 from daemon.standalone.supervisor import Supervisor
 from daemon.standalone.wishes import wishes_of
 from tests.servers.scripted_cri import ScriptedCri
@@ -128,19 +128,24 @@ class RunUnderWay:
         return self.display.until(name)
 
     def move(self, step: timedelta) -> None:
-        """Let time pass at once; a letter with nothing in it makes the run look at the clock."""
+        """Let time pass at once; the run, which looks at the clock all the time here, finds out."""
         self.clock.move(step)
-        self.mailbox._letters.put(None)  # type: ignore[arg-type]  # what a wait that ran out returns
 
     def signal(self, number: signal.Signals) -> None:
         """Let it be told of a signal, without changing the handlers of the tests' own process."""
-        self.mailbox._letters.put(Signalled(number))
+        self.mailbox.signalled(number)
 
     def ended(self) -> int:
         """Wait for its end and return the exit code."""
         self._thread.join(DEADLINE_SECONDS)
         assert self.code is not None, self.display.events
         return self.code
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a run look at its clock at once, and not each minute."""
+    monkeypatch.setattr("daemon.standalone.supervisor.LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture
