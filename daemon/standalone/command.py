@@ -24,7 +24,7 @@ from daemon.standalone.credentials import ManifestCredentials
 from daemon.standalone.mailbox import Mailbox
 from daemon.standalone.search import Interrupted, RuntimeMissing, wait_for_runtime
 from daemon.standalone.selection import Place, select
-from daemon.standalone.supervisor import INTERRUPTED, Supervisor
+from daemon.standalone.supervisor import Supervisor, code_after
 from daemon.standalone.terminal import display_for
 from daemon.standalone.wishes import wishes_of
 
@@ -59,8 +59,8 @@ def _run(settings: RunSettings, manifests: Manifests, *, mailbox: Mailbox) -> in
     except RuntimeMissing as error:
         print(f"prewarm: {error}", file=sys.stderr)
         return NO_RUNTIME
-    except Interrupted:
-        return INTERRUPTED
+    except Interrupted as signalled:
+        return code_after(signalled.number, is_watching=settings.is_watching)
     try:
         return _bring(settings, manifests, runtime=runtime, mailbox=mailbox)
     finally:

@@ -18,7 +18,11 @@ class RuntimeMissing(Exception):
 
 
 class Interrupted(Exception):
-    """A signal came while waiting."""
+    """A signal came while waiting: `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def wait_for_runtime(settings: RunSettings, *, mailbox: Mailbox) -> ImageRuntime:
@@ -40,8 +44,9 @@ def wait_for_runtime(settings: RunSettings, *, mailbox: Mailbox) -> ImageRuntime
         if not is_told:
             is_told = True
             sys.stderr.write(f"prewarm: {_words(found)}\nwaiting for one{_limit(settings)}\n")
-        if isinstance(mailbox.wait(timeout_seconds=RETRY_SECONDS), Signalled):
-            raise Interrupted
+        letter = mailbox.wait(timeout_seconds=RETRY_SECONDS)
+        if isinstance(letter, Signalled):
+            raise Interrupted(letter.number)
 
 
 def _words(found: Detection) -> str:

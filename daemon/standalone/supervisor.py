@@ -138,11 +138,11 @@ class Supervisor:
         return NO_RUNTIME
 
     def _signalled(self, number: int) -> int:
-        if self._settings.is_watching and number == signal.SIGTERM:
-            self._show("run_finished", message="stopped")
-            return ALL_THERE
-        self._show("run_finished", message="interrupted; the same run goes on from here, for a day")
-        return INTERRUPTED
+        code = code_after(number, is_watching=self._settings.is_watching)
+        is_stopped = code == ALL_THERE
+        words = "stopped" if is_stopped else "interrupted; the same run goes on from here, for a day"
+        self._show("run_finished", message=words)
+        return code
 
     def _finished(self) -> int:
         failed = sum(1 for task in self._state.tasks.values() if task.phase is Phase.FAILED)
@@ -189,6 +189,11 @@ class Supervisor:
                 seconds=seconds,
             )
         )
+
+
+def code_after(number: int, *, is_watching: bool) -> int:
+    """Return the exit code after a signal: SIGTERM is how a watching run is stopped, all else breaks off."""
+    return ALL_THERE if is_watching and number == signal.SIGTERM else INTERRUPTED
 
 
 def _seconds_until(due: datetime, *, now: datetime) -> float:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from daemon.config import RunSettings
+from daemon.standalone.command import run
 from daemon.standalone.mailbox import Mailbox
 from daemon.standalone.search import Interrupted, RuntimeMissing, wait_for_runtime
+from tests.servers.processes import until
 from tests.servers.scripted_cri import ScriptedCri
 
 
@@ -70,3 +72,25 @@ def test_a_signal_ends_the_waiting(socket: Path, number: signal.Signals) -> None
             wait_for_runtime(_settings(socket, wait_seconds=60), mailbox=mailbox)
 
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_watch_that_waits_for_its_runtime_stops_as_any_watch(
+    socket: Path, number: signal.Signals, expected: int
+) -> None:
+    """A service manager's SIGTERM is no failure, though no runtime has come yet."""
+    settings = RunSettings(images=("a",), runtime_endpoint=str(socket), is_watching=True)
+    sender = threading.Thread(target=_send_when_caught, args=(number,))
+    sender.start()
+
+    code = run(settings)
+
+    sender.join()
+    assert expected == code
+
+
+def _send_when_caught(number: signal.Signals) -> None:
+    """Send a signal to this process once a mailbox listens for it."""
+    before = signal.getsignal(signal.SIGTERM)
+    until(lambda: signal.getsignal(signal.SIGTERM) != before, what="the handlers are set", timeout_seconds=10)
+    os.kill(os.getpid(), number)
