@@ -5,9 +5,11 @@ Each command loads what it needs when it runs, so that `--help` and `validate` n
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from daemon import __version__
 from daemon.config import RUN_SETTINGS, InvalidSetting, Setting, run_settings
@@ -74,6 +76,7 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    _prepare_streams()
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:
         # By the command's own parser, which shows the command's usage.
@@ -89,6 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone (`| head`): nothing more can be said, not even by the interpreter's last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _prepare_streams() -> None:
+    """
+    Open the standard streams that are closed on nothing, and let standard output take every character.
+
+    A registry chooses some of the words we write; in a locale that lacks them they are escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open as long as the process is
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

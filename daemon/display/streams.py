@@ -4,6 +4,7 @@ Events to a stream that is no terminal: a JSON line each for programs, or a plai
 Progress is thinned here (each 5 %, and at least every 5 s); everything else is written as it comes, and flushed.
 """
 
+import json
 from datetime import datetime, timedelta
 from typing import Protocol, TextIO
 
@@ -30,7 +31,7 @@ class Display(Protocol):
 
 
 class JsonLines:
-    """Writes each event as one JSON object on a line of its own."""
+    """Writes each event as one JSON object on a line of its own, in ASCII, which every locale has."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -39,7 +40,7 @@ class JsonLines:
     def show(self, event: Event) -> None:
         """Write the event, unless it is progress too small to tell."""
         if self._thinner.is_worth(event):
-            self._stream.write(msgspec.json.encode(event).decode() + "\n")
+            self._stream.write(json.dumps(msgspec.to_builtins(event), separators=(",", ":")) + "\n")
             self._stream.flush()
 
     def close(self) -> None:
