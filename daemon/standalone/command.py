@@ -110,5 +110,12 @@ def _bad_images(images: tuple[str, ...]) -> list[str]:
         try:
             parse_reference(image)
         except InvalidReference as error:
-            bad.append(f'--image: Invalid value: "{image}": {error}')
+            bad.append(f"--image: Invalid value: {_refusal(image, error)}")
     return bad
+
+
+def _refusal(image: str, error: InvalidReference) -> str:
+    """Say what is wrong with a name; one with a user and a password in it is not repeated, as of a manifest's."""
+    if "@" in image and not image.rpartition("@")[2].startswith("sha"):
+        return 'only a digest such as "sha256:..." may follow the "@"'
+    return f'"{image}": {error}'
