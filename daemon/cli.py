@@ -13,9 +13,11 @@ from pathlib import Path
 
 from daemon import __version__
 from daemon.config import RUN_SETTINGS, InvalidSetting, Setting, run_settings
+from daemon.display.output import OutputLost
 
 
 BAD_INPUT = 2
+OUTPUT_LOST = 74
 
 _DESCRIPTION = "Puts container images on Kubernetes nodes before Pods need them."
 
@@ -89,9 +91,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more can be said, not even by the interpreter's last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone (`| head`): nothing more can be said.
+        _silence_output()
         return 141
+    except OutputLost as error:
+        _silence_output()
+        print(f"prewarm: standard output can't be written: {error}", file=sys.stderr)
+        return OUTPUT_LOST
+
+
+def _silence_output() -> None:
+    """Keep the interpreter's last flush from failing once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:

@@ -1,11 +1,13 @@
 """Live bars on a terminal, drawn by rich (the extra `terminal`): one a running pull, what has ended above them."""
 
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from daemon.display.events import Event
+from daemon.display.output import OutputLost
 from daemon.display.text import progress, sentence
 
 
@@ -29,7 +31,18 @@ class Bars:
         self._progress.start()
 
     def show(self, event: Event) -> None:
-        """Move the image's bar, or print the event above the bars; what is not progress ends a bar."""
+        """
+        Move the image's bar, or print the event above the bars.
+
+        Raises:
+            OutputLost: the terminal has gone.
+        """
+        try:
+            self._show(event)
+        except OSError as error:
+            raise OutputLost(error.strerror) from error
+
+    def _show(self, event: Event) -> None:
         if event.event in _QUIET:
             self._move(event)
             return
@@ -39,7 +52,8 @@ class Bars:
 
     def close(self) -> None:
         """Take the bars away and show the cursor again; twice is fine."""
-        self._progress.stop()
+        with suppress(OSError):
+            self._progress.stop()
 
     def _move(self, event: Event) -> None:
         if event.image not in self._tasks:

@@ -197,7 +197,7 @@ def _explained(error: PullRejected, candidates: Candidates) -> PullRejected:
     if error.reason not in _NEXT_CREDENTIAL:
         return error
     tried = len(candidates.credentials)
-    notes = [f"{tried} credentials tried" if tried else "no credential matches, asked anonymously"]
+    notes = [f"{tried} credential{'s' * (tried > 1)} tried" if tried else "no credential matches, asked anonymously"]
     notes += [str(problem) for problem in candidates.problems]
     return PullRejected(f"{error.message} ({'; '.join(notes)})", reason=error.reason, image=error.image)
 

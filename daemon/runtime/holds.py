@@ -28,6 +28,7 @@ from daemon.runtime.wire import leases_pb2, leases_pb2_grpc
 ROLE_LABEL = "prewarm.internal/role"
 IMAGE_LABEL = "prewarm.internal/image"
 PROCESS_LABEL = "prewarm.internal/process"
+SOLE_ROLE = "agent"
 EXPIRE_LABEL = "containerd.io/gc.expire"
 LIFETIME = timedelta(hours=24)
 # A lease cannot be updated, so one with less than this before it gets a successor. No pull lasts that long.
@@ -86,7 +87,7 @@ class Holds:
         request = leases_pb2.ListRequest(filters=[f'labels."{ROLE_LABEL}"=={role}'])
         with called():
             answer = self._leases.List(request, timeout=UNARY_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
-        return tuple(lease for lease in answer.leases if self._is_own(lease) or not _is_in_use(lease))
+        return tuple(lease for lease in answer.leases if self._is_own(lease) or not _is_in_use(lease, role=role))
 
     def _is_own(self, lease: leases_pb2.Lease) -> bool:
         return lease.labels.get(PROCESS_LABEL) == self._process
@@ -134,8 +135,15 @@ class Holds:
             self._leases.Delete(request, timeout=RELEASE_TIMEOUT_SECONDS, metadata=CONTAINERD_METADATA)
 
 
-def _is_in_use(lease: leases_pb2.Lease) -> bool:
-    return is_running(lease.labels.get(PROCESS_LABEL, ""))
+def _is_in_use(lease: leases_pb2.Lease, *, role: str) -> bool:
+    """
+    Tell whether another process may still pull inside a lease.
+
+    Of a process in another container it can't be known. An agent is alone on its node and each of its Pods has a
+    namespace of its own, so the one before is gone; a run is left alone, and what it held ends within a day.
+    """
+    is_alive = is_running(lease.labels.get(PROCESS_LABEL, ""))
+    return role != SOLE_ROLE if is_alive is None else is_alive
 
 
 def _ids(resources: Iterable[leases_pb2.Resource], *, kind: str) -> frozenset[str]:

@@ -9,15 +9,16 @@ def own_process() -> str:
     return _process("self")
 
 
-def is_running(process: str) -> bool:
-    """
-    Tell whether the named process still runs.
-
-    A process of another pid namespace can't be looked up and counts as gone: an agent's Pod gets a namespace of its own
-    at each start, and there is one agent a node.
-    """
-    pid = process.split("/")[2:3]
-    return bool(pid) and pid[0].isdecimal() and _process(pid[0]) == process
+def is_running(process: str) -> bool | None:
+    """Tell whether the named process still runs; None for one of another pid namespace, which can't be looked up."""
+    match process.split("/"):
+        case [boot, namespace, pid, _] if pid.isdecimal():
+            own_boot, own_namespace, _, _ = own_process().split("/")
+            if boot == own_boot and namespace != own_namespace:
+                return None
+            return _process(pid) == process
+        case _:
+            return False
 
 
 def _process(pid: str) -> str:

@@ -21,7 +21,7 @@ class NodeChanged(msgspec.Struct, frozen=True):
 
 
 class Signalled(msgspec.Struct, frozen=True):
-    """SIGINT or SIGTERM arrived."""
+    """SIGINT, SIGTERM or SIGHUP arrived."""
 
     number: int
 
@@ -35,14 +35,15 @@ class LoopEnded(msgspec.Struct, frozen=True):
 Letter = NodeChanged | Signalled | LoopEnded
 
 _Handler = Callable[[int, FrameType | None], object] | int | None
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Mailbox:
     """
     Collects letters from any thread and from signals; a context that restores the signals' handlers.
 
-    A second signal, of either kind, ends the process at once, as a person who presses Ctrl-C twice expects.
+    A second signal, of any kind, ends the process at once, as a person who presses Ctrl-C twice expects. Under nohup
+    SIGHUP stays ignored.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,8 @@ class Mailbox:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            self._handlers[number] = signal.signal(number, self._caught)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._caught)
         return self
 
     def __exit__(
@@ -61,7 +63,7 @@ class Mailbox:
             signal.signal(number, handler)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
-        for each in _SIGNALS:
+        for each in self._handlers:
             signal.signal(each, signal.SIG_DFL)
         self.signalled(number)
 

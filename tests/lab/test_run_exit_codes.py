@@ -1,6 +1,8 @@
 """`prewarm run` ends with the exit code that its help promises, and says why on standard error."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,22 @@ def test_a_second_signal_ends_it_at_once(workdir: Path, containerd: Containerd) 
             assert -signal.SIGINT == running.code()
     finally:
         containerd.thaw()
+
+
+def test_74_when_standard_output_cannot_be_written(workdir: Path, containerd: Containerd, push: Push) -> None:
+    """A full disk under the log is one sentence, not a traceback."""
+    command = [sys.executable, "-m", "daemon", "run", "--image", push().reference, "--min-free", "0"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, "--runtime-endpoint", containerd.endpoint],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert (74, "prewarm: standard output can't be written: No space left on device\n") == (
+        done.returncode,
+        done.stderr,
+    )

@@ -2,12 +2,16 @@
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from daemon.display.events import Event
+from daemon.display.output import OutputLost
 from daemon.display.streams import JsonLines, PlainLines
 
 
@@ -129,3 +133,15 @@ def test_every_field_of_an_event_has_a_json_form() -> None:
 def _some(kind: object) -> object:
     text = str(kind)
     return True if "bool" in text else "x" if "str" in text else 7
+
+
+@pytest.mark.parametrize("display", [JsonLines, PlainLines])
+def test_a_stream_that_takes_no_more_is_lost_with_a_reason(display: type[JsonLines] | type[PlainLines]) -> None:
+    """A full disk ends the showing in words."""
+    with Path("/dev/full").open("w") as full:
+        shown = display(full)
+
+        with pytest.raises(OutputLost, match="No space left on device"):
+            shown.show(Event(time=START, event="notice", message="x"))
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())

@@ -43,3 +43,10 @@ def test_another_boot_is_another_process() -> None:
 def test_a_hold_without_a_process_is_nobodys() -> None:
     """Malformed or missing names count as gone."""
     assert [False] * 4 == [is_running(name) for name in ("", "x", "a/b/c/d", "a/b/../d")]
+
+
+def test_of_a_process_in_another_container_nothing_is_known() -> None:
+    """Its pid means something else here."""
+    boot, _, pid, started = own_process().split("/")
+
+    assert is_running(f"{boot}/pid:[1]/{pid}/{started}") is None
