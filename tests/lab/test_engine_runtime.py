@@ -34,8 +34,9 @@ def stall_half_way(faults: FaultProxy) -> None:
 
 def is_given_up(state: NodeState, wanted: WantedImage) -> bool:
     """Tell whether the runtime counts as away and the attempt that met it has ended; the watcher may notice first."""
-    task = state.tasks[wanted.key]
-    return not state.is_runtime_up and task.running is None and task.reason is Reason.RUNTIME_UNAVAILABLE
+    task = state.tasks.get(wanted.key)
+    has_ended = task is not None and task.running is None and task.reason is Reason.RUNTIME_UNAVAILABLE
+    return has_ended and not state.is_runtime_up
 
 
 def away_until(engine: Engine, wanted: WantedImage, *, back: Callable[[], object]) -> tuple[NodeState, Task]:
