@@ -13,7 +13,10 @@ from daemon.display.text import progress, sentence
 
 _QUIET = frozenset({"pull_started", "pull_progressed"})
 _STYLES = {"image_failed": "red", "attempt_failed": "yellow", "waiting_for_space": "yellow", "runtime_lost": "red"}
-_WIDTH = 40
+# What the words of a pull take, such as "48% 39.1 MiB of 80.1 MiB, 10.3 MiB/s, 5 s left", with the gaps.
+_WORDS_WIDTH = 52
+_NAME_WIDTHS = range(16, 41)
+_BAR_WIDTHS = range(6, 25)
 
 
 class Bars:
@@ -21,9 +24,11 @@ class Bars:
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        room = self._console.width - _WORDS_WIDTH
+        self._name_width = _within(_NAME_WIDTHS, room - _BAR_WIDTHS[0])
         columns = (
             TextColumn("{task.fields[image]}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=_within(_BAR_WIDTHS, room - self._name_width)),
             TextColumn("{task.description}", markup=False),
         )
         self._progress = Progress(*columns, console=self._console, refresh_per_second=8, transient=True)
@@ -57,7 +62,7 @@ class Bars:
 
     def _move(self, event: Event) -> None:
         if event.image not in self._tasks:
-            self._tasks[event.image] = self._progress.add_task("pulling", total=None, image=_short(event.image))
+            self._tasks[event.image] = self._progress.add_task("pulling", total=None, image=self._short(event.image))
         total = event.bytes_total or None
         self._progress.update(
             self._tasks[event.image], total=total, completed=event.bytes_done, description=progress(event)
@@ -68,7 +73,10 @@ class Bars:
         if task is not None:
             self._progress.remove_task(task)
 
+    def _short(self, image: str) -> str:
+        """Keep the end of a long name, where tags and digests differ."""
+        return image if len(image) <= self._name_width else "..." + image[-(self._name_width - 3) :]
 
-def _short(image: str) -> str:
-    """Keep the end of a long name, where tags and digests differ."""
-    return image if len(image) <= _WIDTH else "..." + image[-(_WIDTH - 3) :]
+
+def _within(widths: range, room: int) -> int:
+    return max(widths[0], min(room, widths[-1]))

@@ -43,7 +43,12 @@ def progress(event: Event) -> str:
         words = "pulling"
     if event.bytes_per_second and event.stage != "Unpacking":
         words += f", {size(event.bytes_per_second)}/s"
-    return words if event.eta_seconds is None else f"{words}, {duration(event.eta_seconds)} left"
+    return words if event.eta_seconds is None else f"{words}, {_whole(event.eta_seconds)} left"
+
+
+def _whole(seconds: int) -> str:
+    """Write an estimate without decimals that it does not have."""
+    return f"{seconds} s" if seconds < _MINUTE else duration(seconds)
 
 
 def sentence(event: Event) -> str:

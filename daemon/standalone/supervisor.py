@@ -140,7 +140,7 @@ class Supervisor:
     def _signalled(self, number: int) -> int:
         code = code_after(number, is_watching=self._settings.is_watching)
         is_stopped = code == ALL_THERE
-        words = "stopped" if is_stopped else "interrupted; the same run goes on from here, for a day"
+        words = "stopped" if is_stopped else "interrupted; run it again within 24 h to go on from here"
         self._show("run_finished", message=words)
         return code
 

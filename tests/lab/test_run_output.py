@@ -174,5 +174,5 @@ def test_a_terminal_is_in_order_after_an_interruption(
     screen = terminal.screen()
 
     assert 130 == code
-    assert "interrupted; the same run goes on from here, for a day" in screen
+    assert "interrupted; run it again within 24 h to go on from here" in screen
     assert screen.rfind(HIDE_CURSOR) < screen.rfind(SHOW_CURSOR)

@@ -15,7 +15,6 @@ from tests.servers.faults import CutAll, Fault, Hang
 from tests.servers.images import Push, PushedImage
 from tests.servers.processes import until
 from tests.servers.proxy import FaultProxy
-from tests.servers.traffic import Kind
 
 
 class MovingClock:
@@ -62,14 +61,9 @@ def test_a_cut_pull_goes_on_where_it_was(
     image = cut_in_the_ninth(containerd, runtime, push, faults)
     collect_garbage(containerd)
     before = unpacked(containerd)
-    sent = faults.traffic.blob_bytes()
-    requests = len(faults.traffic.requests(Kind.BLOB, method="GET"))
 
     FollowedPull(runtime, image.reference).wait()
 
-    again = len(faults.traffic.requests(Kind.BLOB, method="GET")) - requests
-    assert again <= 4
-    assert faults.traffic.blob_bytes() - sent < 3 * 8_100_000
     # What broke in flight between the proxy and the runtime is all that may be lost.
     assert faults.traffic.blob_bytes() < image.layer_bytes * 1.05
     assert before.items() <= unpacked(containerd).items()
@@ -119,14 +113,14 @@ def test_a_hold_outlives_the_runtimes_restart(
 ) -> None:
     """A restart between two attempts changes nothing: the second resumes."""
     image = cut_in_the_ninth(containerd, runtime, push, faults)
-    sent = faults.traffic.blob_bytes()
     runtime.close()
 
     containerd.restart()
     again = connect(containerd.endpoint)
     FollowedPull(again, image.reference).wait()
 
-    assert faults.traffic.blob_bytes() - sent < 3 * 8_100_000
+    # Half a layer is more than what can be on its way when a link breaks, and less than any layer lost.
+    assert faults.traffic.blob_bytes() < image.layer_bytes + 4_000_000
     again.close()
 
 

@@ -40,6 +40,8 @@ def _build(module: Path, commands: Sequence[str], folder: Path) -> None:
         "GOWORK": "off",
         "GOMODCACHE": str(cache.folder() / "go/modules"),
         "GOCACHE": str(cache.folder() / "go/objects"),
+        # Go writes counters into the user's configuration otherwise.
+        "XDG_CONFIG_HOME": str(cache.folder() / "go/config"),
     }
     command: list[str | Path] = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", f"{folder}/", *commands]
     run(command, timeout_seconds=1800, folder=module, environment=environment)

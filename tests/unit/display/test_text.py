@@ -75,7 +75,7 @@ def test_durations(seconds: float, expected: str) -> None:
         ({"percent": 25, "bytes_done": 1024, "bytes_total": 4096}, "25% 1.0 KiB of 4.0 KiB"),
         (
             {"percent": 25, "bytes_done": 1024, "bytes_total": 4096, "bytes_per_second": 1024, "eta_seconds": 3},
-            "25% 1.0 KiB of 4.0 KiB, 1.0 KiB/s, 3.0 s left",
+            "25% 1.0 KiB of 4.0 KiB, 1.0 KiB/s, 3 s left",
         ),
         (
             {"stage": "Unpacking", "layers_unpacked": 1, "layers_total": 3, "bytes_total": 9, "bytes_per_second": 5},
