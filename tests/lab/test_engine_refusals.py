@@ -77,7 +77,7 @@ def test_a_refused_password_is_unauthorized(
         task = engine.ended(wanted)
 
     assert (Phase.FAILED, Reason.UNAUTHORIZED) == (task.phase, task.reason)
-    assert "1 credentials tried" in task.message
+    assert "1 credential tried" in task.message
 
 
 @pytest.mark.parametrize("kind", [Kind.MANIFEST, Kind.BLOB])
