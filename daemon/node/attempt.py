@@ -86,7 +86,7 @@ def run_attempt(attempt: Attempt) -> AttemptEnd:
         return replace(end, image_id=_image_id(attempt, before))
     finally:
         if attempt.cancellation.cause is CancelCause.WITHDRAWN:
-            release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+            _let_go(attempt)
 
 
 def release(runtime: ImageRuntime, image: str, *, role: str, is_awaited: bool = True) -> None:
@@ -99,10 +99,14 @@ def release(runtime: ImageRuntime, image: str, *, role: str, is_awaited: bool = 
         return
 
 
+def _let_go(attempt: Attempt, *, is_awaited: bool = True) -> None:
+    release(attempt.runtime, attempt.wanted.image, role=attempt.role, is_awaited=is_awaited)
+
+
 def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     if before is not None and not _asks_registry(attempt):
         if attempt.is_held:
-            release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+            _let_go(attempt)
         return _found(attempt, before=before, after=before, is_fetched=False)
     short = space_shortage(attempt.runtime.filesystem(), floors=_floors(attempt), needed_bytes=attempt.needed_bytes)
     if short is not None:
@@ -110,13 +114,13 @@ def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     candidates = attempt.credentials.candidates(attempt.wanted, cancelled=attempt.cancellation.cancelled)
     attempt.listener.pulling()
     if attempt.is_hold_stale:
-        release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+        _let_go(attempt)
     is_resumed = _pull_with_each(attempt, candidates)
     after = attempt.runtime.image_status(attempt.reference.full)
     if after is None:
         raise PullRejected("the runtime pulled the image but does not list it", reason=Reason.PULL_FAILED)
     # What a single attempt held is all the image's now: there is no space to wait for.
-    release(attempt.runtime, attempt.wanted.image, role=attempt.role, is_awaited=is_resumed)
+    _let_go(attempt, is_awaited=is_resumed)
     return _found(attempt, before=before, after=after, is_fetched=True)
 
 
@@ -130,14 +134,14 @@ def _floors(attempt: Attempt) -> tuple[str, ...]:
 
 
 def _low(attempt: Attempt, short: SpaceShort) -> AttemptEnd:
-    release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+    _let_go(attempt)
     return AttemptEnd(ending=Ending.LOW_SPACE, reason=Reason.DISK_LOW, message=short.message)
 
 
 def _cancelled(attempt: Attempt, *, message: str) -> AttemptEnd:
     if attempt.cancellation.cause is not CancelCause.LOW_SPACE:
         return AttemptEnd(ending=Ending.CANCELLED, cause=attempt.cancellation.cause, message=message)
-    release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+    _let_go(attempt)
     return AttemptEnd(ending=Ending.LOW_SPACE, reason=Reason.DISK_LOW, message=attempt.cancellation.words)
 
 
@@ -215,7 +219,7 @@ def _pull(attempt: Attempt, credential: Credential | None, *, resumed: list[bool
         if error.reason in DROPS_HOLD:
             _close(follower)
             follower = None
-            release(attempt.runtime, attempt.wanted.image, role=attempt.role)
+            _let_go(attempt)
         raise
     finally:
         _close(follower)

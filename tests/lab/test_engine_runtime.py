@@ -54,16 +54,15 @@ def test_a_runtime_killed_in_a_pull_costs_no_attempt(
     """Killed mid-pull, the runtime is waited for, and the pull goes on as the same attempt when it is back."""
     wanted = wanted_image(image.reference, backoff_limit=0)
 
+    def back() -> None:
+        faults.clear()
+        containerd.start()
+
     with Engine(containerd.endpoint) as engine:
         engine.want(wanted)
         stall_half_way(faults)
         containerd.kill()
-        down = engine.until_state(lambda state: is_given_up(state, wanted))
-        faults.clear()
-        containerd.start()
-        engine.until_state(lambda state: state.is_runtime_up)
-        engine.jump(RETRY_SECONDS)
-        task = engine.ended(wanted)
+        down, task = away_until(engine, wanted, back=back)
 
     waiting = down.tasks[wanted.key]
     assert (Phase.WAITING, 0, Reason.RUNTIME_UNAVAILABLE) == (waiting.phase, waiting.attempt, waiting.reason)
