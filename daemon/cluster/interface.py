@@ -1,0 +1,76 @@
+"""
+The seam between a role and its API server: what may be asked, and who hears what a watch saw.
+
+Objects are decoded JSON, as they came. The transport behind it is transport.py's, the cache reflector.py's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from daemon.cluster.errors import ClusterError
+
+
+Resource = dict[str, object]
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of a JSON Patch (RFC 6902); `value` is left out for "remove"."""
+
+    op: str
+    path: str
+    value: object = msgspec.UNSET
+
+
+class Api(Protocol):
+    """One API server. Every call is thread-safe, shows its timeout, and raises a ClusterError."""
+
+    def get(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> Resource:
+        """Read one object or a list; `path` is below the server's address, such as /api/v1/namespaces."""
+        ...
+
+    def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
+        """Create an object and return it as the server stored it."""
+        ...
+
+    def patch(self, path: str, operations: Sequence[Operation], *, timeout_seconds: float) -> Resource:
+        """Apply a JSON Patch and return the object as the server stored it."""
+        ...
+
+    def close(self) -> None:
+        """Cut what is under way and close every connection."""
+        ...
+
+
+class Listener(Protocol):
+    """Hears what one list-and-watch saw, in the watch's thread: it should only note and return."""
+
+    def listed(self, resources: Sequence[Resource]) -> None:
+        """Everything that matches, after each list: whatever is not among it is gone."""
+        ...
+
+    def applied(self, resource: Resource) -> None:
+        """An object is new or has changed."""
+        ...
+
+    def deleted(self, resource: Resource) -> None:
+        """An object is gone; this is its last state."""
+        ...
+
+    def missed(self, error: ClusterError) -> None:
+        """A list or watch failed and is tried again; what was heard before still stands."""
+        ...
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where requests and watches are counted.
+
+    `requested` gets the verb (get, list, watch, create, patch), the resource (nodeimages/status) and the HTTP status
+    as text ("200"; "none" where no answer came). `restarted` gets why a watch began again: ended, expired, cut, or an
+    error's name.
+    """
+
+    requested: Callable[[str, str, str], None] = lambda _verb, _resource, _code: None
+    restarted: Callable[[str], None] = lambda _reason: None
