@@ -71,6 +71,8 @@ def _of_task(before: Task | None, task: Task, *, now: Moment) -> Iterator[Event]
 
 def _name(before: Task | None, task: Task) -> str:
     """Name the change; at most one thing happens to a task at once."""
+    if task.is_adopted:
+        return ""
     if task.is_ended:
         return "" if before and before.is_ended and before.wanted.version == task.wanted.version else _end_name(task)
     if before is None:

@@ -31,6 +31,7 @@ SPACE_CHECK_SECONDS = 1.0
 
 # A registry that hides what one may not see answers "not found", so the next credential is worth asking with too.
 _NEXT_CREDENTIAL = frozenset({Reason.UNAUTHORIZED, Reason.FORBIDDEN, Reason.IMAGE_NOT_FOUND})
+_DENIED = frozenset({Reason.UNAUTHORIZED, Reason.FORBIDDEN})
 
 
 class CredentialSource(Protocol):
@@ -203,7 +204,13 @@ def _explained(error: PullRejected, candidates: Candidates) -> PullRejected:
     tried = len(candidates.credentials)
     notes = [f"{tried} credential{'s' * (tried > 1)} tried" if tried else "no credential matches, asked anonymously"]
     notes += [str(problem) for problem in candidates.problems]
-    return PullRejected(f"{error.message} ({'; '.join(notes)})", reason=error.reason, image=error.image)
+    reason = _root_cause(candidates) if error.reason in _DENIED else None
+    return PullRejected(f"{error.message} ({'; '.join(notes)})", reason=reason or error.reason, image=error.image)
+
+
+def _root_cause(candidates: Candidates) -> Reason | None:
+    """Name what a registry's "denied" comes from, where a secret that should have been there was not."""
+    return next((problem.reason for problem in candidates.problems if problem.reason), None)
 
 
 def _pull(attempt: Attempt, credential: Credential | None, *, resumed: list[bool]) -> None:

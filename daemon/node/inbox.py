@@ -54,16 +54,34 @@ class ImageLost(msgspec.Struct, frozen=True):
     evictions: int
 
 
+class ImageSeen(msgspec.Struct, frozen=True):
+    """A look at the runtime found `image_id` (`repository@id`) where the task told `told_id`."""
+
+    key: Key
+    told_id: str
+    image_id: str
+
+
 class PresenceDoubted(msgspec.Struct, frozen=True):
     """Removals may have been missed: every standing image needs a look."""
 
 
 class RuntimeMissed(msgspec.Struct, frozen=True):
-    """A call found the runtime away."""
+    """A call found the runtime away; `problem` is why, in its words."""
+
+    problem: str = ""
+
+
+class RuntimeMet(msgspec.Struct, frozen=True):
+    """The runtime has said what it is (containerd://2.3.7): whoever asked it, it answers."""
+
+    runtime: str
 
 
 class RuntimeAnswered(msgspec.Struct, frozen=True):
-    """The runtime is reachable again."""
+    """The probe of a runtime that was away has its answer."""
+
+    runtime: str
 
 
 class OrphansReleased(msgspec.Struct, frozen=True):
@@ -89,8 +107,10 @@ Message = (
     | AttemptEnded
     | ImageRemoved
     | ImageLost
+    | ImageSeen
     | PresenceDoubted
     | RuntimeMissed
+    | RuntimeMet
     | RuntimeAnswered
     | OrphansReleased
     | Stopped

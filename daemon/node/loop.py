@@ -20,12 +20,14 @@ from daemon.node.inbox import (
     Crashed,
     ImageLost,
     ImageRemoved,
+    ImageSeen,
     Message,
     OrphansReleased,
     PresenceDoubted,
     PullBegan,
     PullProgressed,
     RuntimeAnswered,
+    RuntimeMet,
     RuntimeMissed,
     Stopped,
     WantedChanged,
@@ -157,13 +159,10 @@ class NodeLoop:
                 self._take_wanted(wanted, now=now)
             case PullBegan() | PullProgressed() | AttemptEnded():
                 self._take_from_worker(message, now=now)
-            case ImageRemoved() | PresenceDoubted() | ImageLost():
+            case ImageRemoved() | PresenceDoubted() | ImageLost() | ImageSeen():
                 self._take_doubt(message, now=now)
-            case RuntimeMissed():
-                self._state = transitions.runtime_away(self._state)
-                self._probe_if_away()
-            case RuntimeAnswered():
-                self._take_answer()
+            case RuntimeMissed() | RuntimeMet() | RuntimeAnswered():
+                self._take_runtime(message)
             case OrphansReleased():
                 self._has_orphans = False
             case Stopped():
@@ -174,7 +173,9 @@ class NodeLoop:
 
     def _take_wanted(self, wanted: Wanted, *, now: Moment) -> None:
         is_first = not self._state.is_wanted_known
+        before = self._state.tasks
         self._state = transitions.want(self._state, wanted, now=now)
+        self._look({key: task for key, task in self._state.tasks.items() if task.is_adopted and key not in before})
         if is_first:
             self._has_orphans = True
             self._release_orphans()
@@ -190,8 +191,10 @@ class NodeLoop:
                 self._state = transitions.ended(self._state, key, serial=serial, end=end, now=now, draws=self._draws)
                 self._probe_if_away()
 
-    def _take_doubt(self, message: ImageRemoved | PresenceDoubted | ImageLost, *, now: Moment) -> None:
+    def _take_doubt(self, message: ImageRemoved | PresenceDoubted | ImageLost | ImageSeen, *, now: Moment) -> None:
         match message:
+            case ImageSeen(key, told_id, image_id):
+                self._state = transitions.seen(self._state, key, told_id=told_id, image_id=image_id)
             case ImageRemoved(name):
                 self._look({key: task for key, task in _standing(self._state).items() if _is_named(task, name)})
             case PresenceDoubted():
@@ -202,10 +205,17 @@ class NodeLoop:
                 if task and (task.wanted.version, len(task.evicted_seconds)) == (version, evictions):
                     self._state = transitions.lost(self._state, key, now=now)
 
-    def _take_answer(self) -> None:
-        self._is_probing = False
-        self._state = transitions.runtime_answers(self._state)
-        self._release_orphans()
+    def _take_runtime(self, message: RuntimeMissed | RuntimeMet | RuntimeAnswered) -> None:
+        match message:
+            case RuntimeMissed(problem):
+                self._state = transitions.runtime_away(self._state, problem=problem)
+                self._probe_if_away()
+            case RuntimeMet(runtime):
+                self._state = transitions.runtime_answers(self._state, runtime=runtime)
+            case RuntimeAnswered(runtime):
+                self._is_probing = False
+                self._state = transitions.runtime_answers(self._state, runtime=runtime)
+                self._release_orphans()
 
     def _probe_if_away(self) -> None:
         if not self._state.is_runtime_up and not self._is_probing:

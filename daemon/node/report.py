@@ -19,12 +19,19 @@ ALIVE_SECONDS = 60.0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A node's answer to what is wanted: one status for each wanted tag, echoing its version."""
+    """
+    A node's answer to what is wanted: one status for each wanted tag, echoing its version.
+
+    `runtime_problem` says why the runtime does not answer, `space_problem` what a pull waits for on the disk; "" where
+    nothing is wrong.
+    """
 
     uid: str = ""
     generation: int = 0
     statuses: dict[Key, TagStatus] = {}
     is_runtime_up: bool = True
+    runtime_problem: str = ""
+    space_problem: str = ""
 
     @property
     def open_count(self) -> int:
@@ -47,7 +54,15 @@ def report_of(state: NodeState) -> Report:
         generation=state.generation,
         statuses={key: status_of(task) for key, task in state.tasks.items()},
         is_runtime_up=state.is_runtime_up,
+        runtime_problem=state.runtime_problem,
+        space_problem=_space_problem(state),
     )
+
+
+def _space_problem(state: NodeState) -> str:
+    """Take the words of the first image that waits for space or has given up on it."""
+    short = (task.message for task in state.tasks.values() if task.reason is Reason.DISK_LOW and not task.running)
+    return next(short, "")
 
 
 def status_of(task: Task) -> TagStatus:
@@ -130,8 +145,8 @@ def _differs(written: Report | None, report: Report) -> bool:
     )
 
 
-def _head(report: Report) -> tuple[str, int, bool]:
-    return report.uid, report.generation, report.is_runtime_up
+def _head(report: Report) -> tuple[str, int, bool, bool]:
+    return report.uid, report.generation, report.is_runtime_up, bool(report.space_problem)
 
 
 def _without_progress(status: TagStatus) -> TagStatus:

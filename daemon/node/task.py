@@ -77,6 +77,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `attempt` counts the attempts begun under this version that cost one. `spent_seconds` is what counts towards
     activeDeadlineSeconds: attempts and backoff, never waiting for a slot, for space or for the runtime.
     `needed_bytes` is what must be free above the floor for another try, after one that met the floor on its way.
+    `is_adopted` marks an end that an earlier process reached and this one has read from the NodeImage's status.
     `is_pull_due_again` marks a pull that a newer version with policy Always has adopted. `is_refill` marks a pull of an
     image that was removed under a standing entry. `is_held`: a pull that came to nothing may have left a hold, of the
     manifest `held_digest`; `is_hold_stale` when the tag has moved since. `evicted_seconds` are the
@@ -93,6 +94,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     low_since_seconds: float | None = None
     needed_bytes: int = 0
     interruptions: int = 0
+    is_adopted: bool = False
     is_pull_due_again: bool = False
     is_refill: bool = False
     is_held: bool = False
@@ -136,12 +138,19 @@ class Throttle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the loop knows. `tasks` keeps the order in which entries were first seen."""
+    """
+    Everything the loop knows. `tasks` keeps the order in which entries were first seen.
+
+    `runtime` is what answered last, such as containerd://2.3.7, "" before anything has; `runtime_problem` says why it
+    does not answer now.
+    """
 
     uid: str = ""
     generation: int = 0
     tasks: dict[Key, Task] = {}
     leaving: dict[Key, Leaving] = {}
     throttles: dict[str, Throttle] = {}
+    runtime: str = ""
+    runtime_problem: str = ""
     is_runtime_up: bool = True
     is_wanted_known: bool = False

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from daemon.api.nodeimage import ImagePullPolicy, Phase
 from daemon.api.reasons import Reason
 from daemon.clock import Moment
+from daemon.node.adoption import adopted
 from daemon.node.eviction import evicted
 from daemon.node.outcome import Draws, after, failed
 from daemon.node.task import AttemptEnd, CancelCause, Ending, Leaving, NodeState, Running, Task, Throttle
@@ -33,7 +34,10 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
     # Of what is wanted first of all an earlier process may have left a hold.
     new = Task(wanted=NOTHING, seen_seconds=now.seconds, is_held=not state.is_wanted_known)
     tasks = {
-        image.key: _taken_over(state.tasks.get(image.key), image, is_same=is_same, new=new) for image in wanted.images
+        image.key: _taken_over(task, image, is_same=is_same, new=new)
+        if (task := state.tasks.get(image.key))
+        else adopted(replace(new, wanted=image), wanted.answers.get(image.key))
+        for image in wanted.images
     }
     images = {task.wanted.image for task in tasks.values()}
     gone = {key: task for key, task in state.tasks.items() if key not in tasks}
@@ -48,9 +52,7 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
     )
 
 
-def _taken_over(task: Task | None, image: WantedImage, *, is_same: bool, new: Task) -> Task:
-    if task is None:
-        return replace(new, wanted=image)
+def _taken_over(task: Task, image: WantedImage, *, is_same: bool, new: Task) -> Task:
     if is_same and task.wanted.version == image.version:
         return _edited(task, image)
     if task.running and task.running.cause is None:
@@ -143,7 +145,9 @@ def ended(state: NodeState, key: Key, *, serial: int, end: AttemptEnd, now: Mome
     task = replace(task, running=None, image_id=image_id, is_fetched=task.is_fetched or end.is_fetched)
     task = _with_held_digest(task)
     state = replace(state, throttles=_throttles(state, task, end=end, running=running, now=now, draws=draws))
-    return _put(state, key, after(task, end=end, running=running, now=now, draws=draws), is_down=end.ending)
+    if end.ending is Ending.RUNTIME_DOWN:
+        state = runtime_away(state, problem=end.message)
+    return _put(state, key, after(task, end=end, running=running, now=now, draws=draws))
 
 
 def _with_held_digest(task: Task) -> Task:
@@ -160,9 +164,8 @@ def _left(state: NodeState, key: Key, *, end: AttemptEnd) -> NodeState:
     return replace(state, leaving={**state.leaving, key: replace(state.leaving[key], serial=None)})
 
 
-def _put(state: NodeState, key: Key, task: Task, *, is_down: Ending | None = None) -> NodeState:
-    is_up = state.is_runtime_up and is_down is not Ending.RUNTIME_DOWN
-    return replace(state, tasks={**state.tasks, key: task}, is_runtime_up=is_up)
+def _put(state: NodeState, key: Key, task: Task) -> NodeState:
+    return replace(state, tasks={**state.tasks, key: task})
 
 
 def given_up(state: NodeState, key: Key, *, reason: Reason, message: str, now: Moment) -> NodeState:
@@ -192,14 +195,23 @@ def _throttles(
     return {**others, registry: Throttle(until_seconds=now.seconds + draws.throttle(pauses), pauses=pauses)}
 
 
-def runtime_away(state: NodeState) -> NodeState:
-    """Note that the runtime does not answer: nothing starts until it does."""
-    return replace(state, is_runtime_up=False)
+def runtime_away(state: NodeState, *, problem: str = "") -> NodeState:
+    """Note that the runtime does not answer, and why: nothing starts until it does."""
+    return replace(state, is_runtime_up=False, runtime_problem=problem)
 
 
-def runtime_answers(state: NodeState) -> NodeState:
-    """Note that the runtime is back, so that waiting tasks may start."""
-    return replace(state, is_runtime_up=True)
+def runtime_answers(state: NodeState, *, runtime: str = "") -> NodeState:
+    """Note that the runtime answers, and as what, so that waiting tasks may start."""
+    answering = replace(state, is_runtime_up=True, runtime_problem="", runtime=runtime or state.runtime)
+    return state if answering == state else answering
+
+
+def seen(state: NodeState, key: Key, *, told_id: str, image_id: str) -> NodeState:
+    """Note what lies on the node for a standing task, where that is still what the look was compared with."""
+    task = state.tasks.get(key)
+    if task is None or task.running is not None or task.image_id != told_id:
+        return state
+    return _put(state, key, replace(task, image_id=image_id))
 
 
 def lost(state: NodeState, key: Key, *, now: Moment) -> NodeState:

@@ -8,7 +8,15 @@ from datetime import datetime
 
 import msgspec
 
-from daemon.api.nodeimage import ImagePullPolicy, ImageSpec, NodeImage, OwnerReference, SecretReference, TagEntry
+from daemon.api.nodeimage import (
+    ImagePullPolicy,
+    ImageSpec,
+    NodeImage,
+    OwnerReference,
+    SecretReference,
+    TagEntry,
+    TagStatus,
+)
 from daemon.images import ImageReference, InvalidReference, join
 
 
@@ -55,11 +63,17 @@ class WantedImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one node should have; another `uid` is another object under the same name."""
+    """
+    Everything one node should have; another `uid` is another object under the same name.
+
+    `answers` are the statuses that stand there already, whoever wrote them: what an earlier process said of an image
+    is taken over when its task is new (adoption.py), and at no other time.
+    """
 
     uid: str
     generation: int
     images: tuple[WantedImage, ...]
+    answers: dict[Key, TagStatus] = {}
 
 
 def wanted_of(node_image: NodeImage) -> Wanted:
@@ -69,7 +83,10 @@ def wanted_of(node_image: NodeImage) -> Wanted:
         for repository, spec in node_image.images.items()
         for entry in spec.tags
     )
-    return Wanted(uid=node_image.uid, generation=node_image.generation, images=images)
+    answers = {
+        Key(repository, status.tag): status for repository, tags in node_image.statuses.items() for status in tags
+    }
+    return Wanted(uid=node_image.uid, generation=node_image.generation, images=images, answers=answers)
 
 
 def _wanted_image(repository: str, *, spec: ImageSpec, entry: TagEntry) -> WantedImage:

@@ -7,7 +7,16 @@ Runs in threads of its own and only tells the loop; whether and when to pull aga
 import threading
 from collections.abc import Callable, Mapping
 
-from daemon.node.inbox import ImageLost, ImageRemoved, Message, PresenceDoubted, RuntimeAnswered, RuntimeMissed
+from daemon.node.inbox import (
+    ImageLost,
+    ImageRemoved,
+    ImageSeen,
+    Message,
+    PresenceDoubted,
+    RuntimeAnswered,
+    RuntimeMet,
+    RuntimeMissed,
+)
 from daemon.node.task import Task
 from daemon.node.wanted import Key
 from daemon.runtime.errors import CallTimeout, CriError, RuntimeDown
@@ -28,7 +37,7 @@ def watch_removals(runtime: ImageRuntime, *, post: Callable[[Message], None], st
     """
     while not stop.is_set():
         try:
-            runtime.version()
+            post(RuntimeMet(str(runtime.version())))
             is_event_driven = _listen(runtime.downloads, post=post)
         except CriError as error:
             _tell(error, post=post)
@@ -46,29 +55,33 @@ def _listen(downloads: Downloads | None, *, post: Callable[[Message], None]) -> 
 
 
 def look(runtime: ImageRuntime, standing: Mapping[Key, Task], *, post: Callable[[Message], None]) -> None:
-    """Ask the runtime for each standing image and post those that are absent."""
+    """Ask the runtime for each standing image and post those that are absent, and those that are others."""
     for key, task in standing.items():
+        if task.wanted.reference is None:
+            continue
         try:
-            is_absent = runtime.image_status(task.wanted.image) is None
+            image = runtime.image_status(task.wanted.image)
         except CriError as error:
             _tell(error, post=post)
             return
-        if is_absent:
+        if image is None:
             post(ImageLost(key, task.wanted.version, len(task.evicted_seconds)))
+        elif task.image_id != (image_id := f"{key.repository}@{image.id}"):
+            post(ImageSeen(key, task.image_id, image_id))
 
 
 def probe(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threading.Event) -> None:
     """Ask a runtime that went away each second until it answers, and say so."""
     while not stop.is_set():
         try:
-            runtime.version()
+            version = runtime.version()
         except CriError:
             stop.wait(PROBE_SECONDS)
         else:
-            post(RuntimeAnswered())
+            post(RuntimeAnswered(str(version)))
             return
 
 
 def _tell(error: CriError, *, post: Callable[[Message], None]) -> None:
     if isinstance(error, RuntimeDown | CallTimeout):
-        post(RuntimeMissed())
+        post(RuntimeMissed(error.message))

@@ -28,6 +28,10 @@ class RuntimeVersion(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
 
+    def __str__(self) -> str:
+        """Write it as a Node's status does: containerd://2.3.7, with no `v` before the number."""
+        return f"{self.name}://{self.version.removeprefix('v')}"
+
 
 class LocalImage(msgspec.Struct, frozen=True, kw_only=True):
     """
