@@ -12,7 +12,7 @@ BENCHES := engine-cold engine-many resume progress eta memory-run
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup lab check lint test demo bench lock clean
+.PHONY: help setup lab check lint test demo manifest bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ lint: $(STAMP)
 
 demo: $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
 	@$(RUN) -m tests.servers.demo
+
+manifest: $(STAMP)  ## render daemonset.yaml from deploy/base
+	@$(RUN) -m deploy.render
 
 bench: $(STAMP) lab  ## measure every figure that the docs state; fails at the end where a bound is exceeded
 	@failed=; for name in $(BENCHES); do $(MAKE) bench-$$name || failed="$$failed $$name"; done; \
