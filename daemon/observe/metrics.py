@@ -6,7 +6,7 @@ of the node's state means is agent/measures.py's. No image is ever a label: a cl
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -49,11 +49,10 @@ class AgentMetrics:
 
     Args:
         version: ours.
-        space: measures the image filesystem; asked when /metrics is read, at most every few seconds, and not waited for
-            longer than a second. An error, or an answer that is late, leaves the samples out.
+        space: measures the image filesystem, asked when /metrics is read; without an answer its samples are left out.
     """
 
-    def __init__(self, *, version: str, space: Callable[[], Space]) -> None:
+    def __init__(self, *, version: str, space: Asked[Space]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._labels = _Bounded(MOST_REGISTRIES)
@@ -170,8 +169,8 @@ class _Bounded:
 class _SpaceCollector(Collector):
     """Shows the image filesystem as it is when it is looked at; what cannot be measured has no sample."""
 
-    def __init__(self, space: Callable[[], Space]) -> None:
-        self._space = Asked(space)
+    def __init__(self, space: Asked[Space]) -> None:
+        self._space = space
 
     def describe(self) -> Iterator[Metric]:
         """Name the metrics without measuring."""
