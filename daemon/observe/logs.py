@@ -24,7 +24,8 @@ LIBRARY_WARNED = "library_warned"
 FORMS = ("auto", "json", "console")
 LEVELS = ("debug", "info", "warning", "error")
 
-_OWN_KEYS = ("time", "level", "event")
+_FIRST_KEYS = ("time", "level", "event")
+_OWN_KEYS = frozenset({*_FIRST_KEYS, "exception", "lines_lost"})
 
 
 class Logger(Protocol):
@@ -119,17 +120,17 @@ def _json(line: dict[str, object], encoding: str) -> bytes:
 def _console(line: dict[str, object], encoding: str) -> bytes:
     """Write time, level, event, then key=value; what a terminal would act on is escaped, the traceback comes below."""
     exception = line.pop("exception", "")
-    time, level, event = (str(line.pop(key)) for key in _OWN_KEYS)
+    time, level, event = (str(line.pop(key)) for key in _FIRST_KEYS)
     first = " ".join([time, level.ljust(7), event, *(f"{key}={_shown(value)}" for key, value in line.items())])
     return "\n".join(map(_printable, [first, *str(exception).splitlines()])).encode(encoding, "backslashreplace")
 
 
 def _line(lines: Lines, level: str, values: EventDict) -> dict[str, object]:
-    """Put a line's values in order, each one plain; how many lines were lost before it comes last."""
+    """Put a line's values in order, each one plain; one that is called as ours are gets an underscore."""
     now = instant(datetime.now(UTC))
     line: dict[str, object] = {"time": now, "level": level, "event": text(values.pop("event", ""))}
     exception = _exception(values.pop("exc_info", None))
-    line |= {text(key): plain(value) for key, value in values.items() if key not in _OWN_KEYS}
+    line |= {f"{text(key)}{'_' * (key in _OWN_KEYS)}": plain(value) for key, value in values.items()}
     if exception:
         line["exception"] = exception
     if lines.lost:

@@ -75,14 +75,14 @@ def test_a_level_hides_what_is_below(stream: io.StringIO, level: str, expected: 
 
 
 def test_our_keys_cannot_be_taken(stream: io.StringIO) -> None:
-    """A value called time or level does not pass for the line's own."""
+    """A value called time or level does not pass for the line's own, and is not lost."""
     configure("json", stream=stream)
 
-    logger().info("a", time="never", level="none")
+    logger().info("a", time="never", level="none", exception="odd")
 
     (row,) = _rows(stream)
-    assert ("info", "a") == (row["level"], row["event"])
-    assert "never" != row["time"]
+    assert ["info", "a", "never", "none", "odd"] == list(row.values())[1:]
+    assert ["time", "level", "event", "time_", "level_", "exception_"] == list(row)
 
 
 def test_an_exception_is_text(stream: io.StringIO) -> None:
