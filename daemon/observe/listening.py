@@ -12,7 +12,8 @@ import socket
 import msgspec
 
 
-BACKLOG = 64
+# A flood of connections must not leave the probe with a SYN that is sent again a second later.
+BACKLOG = 1024
 _LOCALHOST = "localhost"
 _EVERY_IPV6 = "::"
 _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - kubelet and Prometheus come from outside the Pod
