@@ -4,8 +4,9 @@ The seam between a role and its API server: what may be asked, and who hears wha
 Objects are decoded JSON, as they came. The transport behind it is transport.py's, the cache reflector.py's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
 
 import msgspec
 
@@ -40,6 +41,28 @@ class Api(Protocol):
 
     def close(self) -> None:
         """Cut what is under way and close every connection."""
+        ...
+
+
+class WatchApi(Api, Protocol):
+    """An API server whose changes can be followed."""
+
+    def stream(
+        self, path: str, *, query: Mapping[str, str], timeout_seconds: float, silence_seconds: float
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """
+        Yield an answer that goes on, line by line; `close` from another thread ends it.
+
+        Args:
+            path: what to ask, as for `get`.
+            query: its parameters.
+            timeout_seconds: how long the answer may take to begin.
+            silence_seconds: how long it may then say nothing before it counts as cut.
+        """
+        ...
+
+    def separate(self) -> Self:
+        """Return the same server over connections of its own, which `close` ends and no others."""
         ...
 
 

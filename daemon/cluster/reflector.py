@@ -1,0 +1,213 @@
+"""
+Keeps one resource of the API server in memory, for days: list, then watch from the list's version, again and again.
+
+A watch that ends by itself goes on from the last version heard. Only a version that is gone (410), or an error that a
+version could be the cause of, brings a new list; it is compared with the cache, so nothing is told twice. What objects
+mean is the listener's.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from daemon.clock import Clock, Moment, SystemClock
+from daemon.cluster.backoff import asked_seconds, backoff_seconds
+from daemon.cluster.cache import Cache, Change, Kind
+from daemon.cluster.errors import ClusterError, Expired, Throttled, Unauthenticated, Unreachable
+from daemon.cluster.interface import Listener, Telemetry, WatchApi
+from daemon.cluster.pages import Pages
+from daemon.cluster.sightings import Sort, sighting_of
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How long a reflector waits for what.
+
+    Attributes:
+        request_seconds: for a page of a list, and for a watch to begin.
+        watch_seconds: the server is asked to end a watch after a time drawn between these.
+        slack_seconds: how much longer than that a watch may be silent before it counts as cut.
+        first_seconds: the most that is waited after a first failure; it doubles with each.
+        most_seconds: the most that is waited after any.
+        steady_seconds: a watch that lasted so long makes the failures before it forgotten.
+    """
+
+    request_seconds: float = 30.0
+    watch_seconds: tuple[float, float] = (300.0, 600.0)
+    slack_seconds: float = 15.0
+    first_seconds: float = 0.5
+    most_seconds: float = 30.0
+    steady_seconds: float = 30.0
+
+
+# The version is still good after these: it is the way to the server that failed, or our right to go it.
+_KEEPS_VERSION = (Unreachable, Throttled, Unauthenticated)
+
+
+class Reflector:
+    """
+    One list and watch; `run` belongs in a thread of its own, everything else is for any thread.
+
+    Args:
+        api: the API server; the reflector uses connections of its own to it.
+        path: the resource's path, such as /apis/apps.kruise.io/v1beta1/nodeimages.
+        query: what narrows it, such as {"fieldSelector": "metadata.name=n1"}.
+        listener: hears each change and then, after a list, everything. It is called in run's thread.
+        telemetry: where restarts are counted.
+        clock: for how long a watch lasted and when the cache was last known to be right.
+        timing: how long to wait for what.
+        crashed: hears of a defect (ours or the listener's) that ended `run`.
+    """
+
+    def __init__(
+        self,
+        api: WatchApi,
+        *,
+        path: str,
+        listener: Listener,
+        query: Mapping[str, str] | None = None,
+        telemetry: Telemetry | None = None,
+        clock: Clock | None = None,
+        timing: Timing | None = None,
+        crashed: Callable[[str, BaseException], None],
+    ) -> None:
+        self.cache = Cache()
+        self.last_sync: Moment | None = None
+        self._api = api.separate()
+        self._path = path
+        self._query = query or {}
+        self._listener = listener
+        self._telemetry = telemetry or Telemetry()
+        self._clock = clock or SystemClock()
+        self._timing = timing or Timing()
+        self._crashed = crashed
+        self._stopping = threading.Event()
+        self._pages = Pages(
+            self._api,
+            path,
+            query=self._query,
+            timeout_seconds=self._timing.request_seconds,
+            is_stopped=self._stopping.is_set,
+        )
+        self._version = ""
+        self._failures = 0
+        self._watching_since: float | None = None
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether one list is complete, so that the cache holds what the server had."""
+        return self.last_sync is not None
+
+    @property
+    def last_sync_seconds(self) -> float | None:
+        """When the cache was last known to be right, on the clock's scale for durations; None before the first list."""
+        return self.last_sync.seconds if self.last_sync else None
+
+    def run(self) -> None:
+        """List and watch until `stop`; returns then, and after a defect, which `crashed` hears of."""
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        except Exception as error:  # noqa: BLE001 - the root of this thread
+            self._crashed(f"watch {self._path}", error)
+        finally:
+            self._api.close()
+
+    def stop(self) -> None:
+        """End `run` at once, whatever it waits for."""
+        self._stopping.set()
+        self._api.close()
+
+    def _turn(self) -> None:
+        """List if the version is gone, watch until that ends, and wait if it ended badly."""
+        self._watching_since = None
+        try:
+            if not self._version:
+                self._list()
+            asked_seconds = self._watch()
+        except ClusterError as error:
+            if not self._stopping.is_set():
+                self._failed(error)
+            return
+        if self._watched_seconds() >= asked_seconds / 2:
+            self._failures = 0
+            self._telemetry.restarted("ended")
+        else:
+            self._pause("ended")
+
+    def _list(self) -> None:
+        listed = self._pages.list()
+        self._tell(self.cache.replace(listed.resources))
+        self._listener.listed(self.cache.resources())
+        self._version = listed.version
+        self._synced()
+
+    def _watch(self) -> float:
+        """Watch until the server ends it, and return after how long it was asked to."""
+        # Spread, because each node's watch begins at the same moment after an API server's restart.
+        asked_seconds = max(1, round(random.uniform(*self._timing.watch_seconds)))  # noqa: S311
+        query = {
+            **self._query,
+            "watch": "1",
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(asked_seconds),
+        }
+        with self._api.stream(
+            self._path,
+            query=query,
+            timeout_seconds=self._timing.request_seconds,
+            silence_seconds=asked_seconds + self._timing.slack_seconds,
+        ) as lines:
+            self._synced()
+            self._watching_since = self._clock.now().seconds
+            for line in lines:
+                self._hear(line)
+        return asked_seconds
+
+    def _hear(self, line: bytes) -> None:
+        sighting = sighting_of(line, path=self._path)
+        if sighting.sort in {Sort.ADDED, Sort.MODIFIED}:
+            self._tell(self.cache.apply(sighting.resource))
+        elif sighting.sort == Sort.DELETED:
+            self._tell(self.cache.delete(sighting.resource))
+        self._version = sighting.version
+        self._synced()
+
+    def _tell(self, changes: list[Change]) -> None:
+        for change in changes:
+            if change.kind is Kind.DELETED:
+                self._listener.deleted(change.resource)
+            else:
+                self._listener.applied(change.resource)
+
+    def _failed(self, error: ClusterError) -> None:
+        if not isinstance(error, _KEEPS_VERSION):
+            self._version = ""
+        self._listener.missed(error)
+        self._pause(_reason(error), at_least_seconds=asked_seconds(error))
+
+    def _pause(self, reason: str, *, at_least_seconds: float = 0.0) -> None:
+        self._telemetry.restarted(reason)
+        if self._watched_seconds() >= self._timing.steady_seconds:
+            self._failures = 0
+        self._failures += 1
+        jitter = backoff_seconds(
+            self._failures, first_seconds=self._timing.first_seconds, most_seconds=self._timing.most_seconds
+        )
+        self._stopping.wait(at_least_seconds + jitter)
+
+    def _watched_seconds(self) -> float:
+        """Return how long the watch of this turn has lasted; 0 where it never began."""
+        return 0.0 if self._watching_since is None else self._clock.now().seconds - self._watching_since
+
+    def _synced(self) -> None:
+        self.last_sync = self._clock.now()
+
+
+def _reason(error: ClusterError) -> str:
+    """Name a failure for a counter."""
+    names: Mapping[type[ClusterError], str] = {Expired: "expired", Unreachable: "cut"}
+    return names.get(type(error), type(error).__name__)

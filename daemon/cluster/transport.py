@@ -1,0 +1,109 @@
+"""
+The API server as its callers see it: decoded JSON, or an error of ours.
+
+Trying again is the caller's, who knows what another attempt is worth. The wire is exchange.py's.
+"""
+
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import msgspec
+
+from daemon.cluster.access import Access
+from daemon.cluster.errors import ServerFailed
+from daemon.cluster.exchange import Exchange, Question, chunks_of, read_body, set_silence
+from daemon.cluster.interface import Operation, Resource, Telemetry
+from daemon.cluster.lines import split_lines
+from daemon.cluster.paths import Verb, target_of
+from daemon.cluster.tls import tls_context
+
+
+# etcd takes 1.5 MiB an object, and a page of a list is many of them.
+ANSWER_BYTES = 32 << 20
+
+_JSON_PATCH = "application/json-patch+json"
+
+
+class HttpApi:
+    """
+    One API server over a pool of connections; see interface.WatchApi. Thread-safe.
+
+    Raises:
+        NoAccess: the access's address, certificates or keys are of no use.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        user_agent: str,
+        telemetry: Telemetry | None = None,
+        answer_bytes: int = ANSWER_BYTES,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._access = access
+        self._user_agent = user_agent
+        self._telemetry = telemetry or Telemetry()
+        self._answer_bytes = answer_bytes
+        self._tls = tls or tls_context(access)
+        self._exchange = Exchange(access, user_agent=user_agent, telemetry=self._telemetry, tls=self._tls)
+
+    def get(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> Resource:
+        """Read one object or a list; `path` is below the server's address, such as /api/v1/namespaces."""
+        verb = Verb.GET if target_of(path).name else Verb.LIST
+        return self._ask(Question(verb=verb, path=path, query=query or {}, timeout_seconds=timeout_seconds))
+
+    def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
+        """Create an object and return it as the server stored it."""
+        content = msgspec.json.encode(body)
+        return self._ask(Question(verb=Verb.CREATE, path=path, timeout_seconds=timeout_seconds, body=content))
+
+    def patch(self, path: str, operations: Sequence[Operation], *, timeout_seconds: float) -> Resource:
+        """Apply a JSON Patch and return the object as the server stored it."""
+        return self._ask(
+            Question(
+                verb=Verb.PATCH,
+                path=path,
+                timeout_seconds=timeout_seconds,
+                body=msgspec.json.encode(operations),
+                content_type=_JSON_PATCH,
+            )
+        )
+
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, str], timeout_seconds: float, silence_seconds: float
+    ) -> Iterator[Iterator[bytes]]:
+        """Yield the lines of an answer that goes on; see interface.WatchApi."""
+        question = Question(verb=Verb.WATCH, path=path, query=query, timeout_seconds=timeout_seconds)
+        response = self._exchange.open(question)
+        try:
+            set_silence(response, seconds=silence_seconds)
+            yield split_lines(chunks_of(response, question))
+        finally:
+            response.close()
+
+    def separate(self) -> Self:
+        """Return the same server over connections of its own, which `close` ends and no others."""
+        return type(self)(
+            self._access,
+            user_agent=self._user_agent,
+            telemetry=self._telemetry,
+            answer_bytes=self._answer_bytes,
+            tls=self._tls,
+        )
+
+    def close(self) -> None:
+        """Cut what is under way and close every connection; whatever is asked later is Unreachable."""
+        self._exchange.close()
+
+    def _ask(self, question: Question) -> Resource:
+        body = read_body(self._exchange.open(question), question, limit_bytes=self._answer_bytes)
+        try:
+            return msgspec.json.decode(body, type=dict[str, object])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            # The error itself may quote the body.
+            problem = "the answer is no JSON object"
+        raise ServerFailed(f"{question.asked}: {problem}")
