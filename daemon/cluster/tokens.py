@@ -73,9 +73,19 @@ def read_token(path: Path) -> str:
             content = file.read(TOKEN_BYTES + 1)
     except OSError as error:
         raise Unauthenticated(f"token file {path}: {error.strerror}") from error
+    return checked_token(content, where=f"token file {path}")
+
+
+def checked_token(content: bytes, *, where: str) -> str:
+    """
+    Return what can stand in a header, without the white space around it.
+
+    Raises:
+        Unauthenticated: it can't; the message says where it came from and not what it is.
+    """
     token = content.strip()
     if not token:
-        raise Unauthenticated(f"token file {path}: it is empty")
-    if len(content) > TOKEN_BYTES or not _TOKEN.fullmatch(token):
-        raise Unauthenticated(f"token file {path}: what it holds is no token (one line of printable ASCII)")
+        raise Unauthenticated(f"{where}: the token is empty")
+    if len(token) > TOKEN_BYTES or not _TOKEN.fullmatch(token):
+        raise Unauthenticated(f"{where}: what it holds is no token (one line of printable ASCII)")
     return token.decode("ascii")
