@@ -1,12 +1,10 @@
 """The stand-in for OpenKruise's manager does on a real API server what the real one does."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.behaviour.openkruise import SHAPES, Cluster, Json, Shape, install, remove
-from tests.servers.apiserver import ApiServer
+from tests.behaviour.openkruise.cluster import SHAPES, Cluster, Json, Shape
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.openkruise.manager import Manager
 from tests.servers.openkruise.manager_access import manager_client
@@ -20,37 +18,12 @@ IMAGE = "registry.test/app:v1"
 FINALIZER = "apps.kruise.io/deletion-protection"
 
 
-@pytest.fixture(scope="module", params=SHAPES)
-def shape(request: pytest.FixtureRequest, apiserver: ApiServer) -> Iterator[Shape]:
-    """Each shape of CRDs in turn."""
-    shape = SHAPES[request.param]
-    install(apiserver, shape)
-    yield shape
-    remove(apiserver, shape)
-
-
 @pytest.fixture
-def cluster(apiserver: ApiServer, shape: Shape, namespace: str) -> Cluster:
-    """The cluster in the API version of the shape's manager."""
-    return Cluster(apiserver, release=shape.release, namespace=namespace)
-
-
-@pytest.fixture
-def manager(cluster: Cluster, shape: Shape) -> Iterator[Manager]:
-    """A manager that moves by steps."""
-    with Manager(manager_client(cluster.apiserver), release=shape.release) as manager:
-        yield manager
-
-
-@pytest.fixture
-def node(cluster: Cluster, manager: Manager, names: Names) -> Iterator[str]:
+def node(node: str, manager: Manager) -> str:
     """A Node with its NodeImage."""
-    name = names("node")
-    cluster.create_node(name)
     manager.reconcile_node_images()
     manager.reconcile_node_images()
-    yield name
-    cluster.delete_node(name)
+    return node
 
 
 def report(cluster: Cluster, node: str, *, phase: str, version: int = 0, **more: object) -> Json:
@@ -228,7 +201,7 @@ def test_a_finished_entry_goes_when_its_ttl_has_passed(cluster: Cluster, manager
 
 def _is_gone(cluster: Cluster, manager: Manager) -> bool:
     manager.reconcile_jobs()
-    return not cluster.apiserver.request("GET", cluster._jobs())["items"]
+    return not cluster.jobs()
 
 
 def test_the_watchdog_fails_a_silent_node_and_drops_what_it_does_not_know(
@@ -286,7 +259,7 @@ def test_a_node_image_follows_its_node(cluster: Cluster, manager: Manager, names
     manager.reconcile_node_images()
     second = cluster.node_image(name) or {}
     cluster.delete_node(name)
-    _create_fake(cluster, fake)
+    cluster.create_fake_node_image(fake)
 
     manager.reconcile_node_images()
 
@@ -295,12 +268,6 @@ def test_a_node_image_follows_its_node(cluster: Cluster, manager: Manager, names
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
     assert cluster.node_image(name) is None
     assert cluster.node_image(fake) is not None
-
-
-def _create_fake(cluster: Cluster, name: str) -> None:
-    labels = {"apps.kruise.io/fake-nodeimage": "true"}
-    body = {"apiVersion": cluster._version, "kind": "NodeImage", "metadata": {"name": name, "labels": labels}}
-    cluster.apiserver.request("POST", cluster._node_images("").rstrip("/"), {**body, "spec": {}})
 
 
 def test_a_young_node_gets_no_node_image_yet(cluster: Cluster, shape: Shape, names: Names) -> None:

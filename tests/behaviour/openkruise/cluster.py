@@ -2,6 +2,7 @@
 A cluster with OpenKruise in it, as its administrator sees and changes it: jobs, Nodes, NodeImages, pull secrets.
 
 Its CRDs come in three shapes: like OpenKruise's 1.6 and 1.9, and ours. The manager is tests/servers/openkruise's.
+What is created is in the test's namespace, but for Nodes and NodeImages.
 """
 
 import base64
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+import yaml
 
+from tests.behaviour.deployment import MANIFEST
 from tests.servers import crds
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
@@ -73,6 +76,11 @@ class Cluster:
         }
         return self.apiserver.request("POST", self._jobs(), job)
 
+    def jobs(self) -> dict[str, Json]:
+        """Return the jobs by name."""
+        items: list[Json] = self.apiserver.request("GET", self._jobs())["items"]
+        return {job["metadata"]["name"]: job for job in items}
+
     def job(self, name: str) -> Json:
         """Return a job."""
         return self.apiserver.request("GET", self._jobs(name))
@@ -89,6 +97,12 @@ class Cluster:
             if error.status != http.HTTPStatus.NOT_FOUND:
                 raise
         return None
+
+    def create_fake_node_image(self, name: str) -> None:
+        """Create a NodeImage without a Node, and labelled so."""
+        metadata = {"name": name, "labels": {"apps.kruise.io/fake-nodeimage": "true"}}
+        body = {"apiVersion": self._version, "kind": "NodeImage", "metadata": metadata, "spec": {}}
+        self.apiserver.request("POST", f"{self._base}/nodeimages", body)
 
     def delete_node_image(self, name: str) -> None:
         """Delete a NodeImage."""
@@ -130,8 +144,11 @@ class Cluster:
 
 
 def install(apiserver: ApiServer, shape: Shape) -> None:
-    """Put a shape's CRDs in."""
+    """Put a shape's CRDs in, and all of daemonset.yaml but its own."""
     crds.install(apiserver, shape.crds)
+    documents = yaml.safe_load_all(MANIFEST.read_text())
+    others = [document for document in documents if document["kind"] != "CustomResourceDefinition"]
+    apiserver.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(others))
 
 
 def remove(apiserver: ApiServer, shape: Shape) -> None:
