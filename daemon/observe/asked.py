@@ -46,10 +46,14 @@ class Asked(Generic[T]):
 
     def value(self) -> T | None:
         """Return the value, None where it cannot be had or does not come in time."""
-        with self._lock:
-            if self._is_fresh():
-                return self._answer
-            asking = self._asking or self._begin()
+        try:
+            with self._lock:
+                if self._is_fresh():
+                    return self._answer
+                asking = self._asking or self._begin()
+        except RuntimeError:
+            # No thread to be had.
+            return None
         asking.wait(self._patience_seconds)
         with self._lock:
             return self._answer if self._is_fresh() else None
@@ -58,8 +62,9 @@ class Asked(Generic[T]):
         return self._monotonic() < self._until_seconds
 
     def _begin(self) -> threading.Event:
-        self._asking = asking = threading.Event()
+        asking = threading.Event()
         threading.Thread(target=self._find_out, args=(asking,), name="asked", daemon=True).start()
+        self._asking = asking
         return asking
 
     def _find_out(self, asking: threading.Event) -> None:

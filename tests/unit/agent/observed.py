@@ -1,20 +1,41 @@
 """A node in virtual time whose observers hear of each transition, as those of a loop do; or of several at once."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
+from daemon.api.credential import Credential
+from daemon.api.nodeimage import Phase, SecretReference
 from daemon.clock import Moment
 from daemon.node import transitions
 from daemon.node.loop import Observer
 from daemon.node.task import AttemptEnd, NodeState
 from daemon.node.wanted import Wanted, WantedImage
 from daemon.runtime.interface import Progress, Stage
-from tests.unit.node.virtual_node import DRAWS, VirtualNode, key_of
+from tests.servers.scripted_cri import ScriptedCri
+from tests.unit.node.running_node import Offered, RunningNode
+from tests.unit.node.virtual_node import DRAWS, VirtualNode, image, key_of
 
 
 def progress(done: int, total: int = 100, *, digest: str = "sha256:1") -> Progress:
     """Be so far in a download."""
     return Progress(stage=Stage.DOWNLOADING, bytes_done=done, bytes_total=total, layers_total=2, digest=digest)
+
+
+def states_of_a_run_with_credentials(password: str) -> list[NodeState]:
+    """Run a loop at a scripted runtime: one pull that the password opens, one refused with it in the words."""
+    credential = Credential(username="ann", password=password, source="team/regcred")
+    secrets = (SecretReference(namespace="prewarm-system", name="regcred-1"),)
+    with tempfile.TemporaryDirectory(prefix="cri-") as folder, ScriptedCri(Path(folder) / "cri.sock") as cri:
+        cri.demand("registry.example/app:v1", password=password)
+        cri.demand("registry.example/web:v1", password="another")
+        with RunningNode(cri.endpoint, credentials=Offered(credential)) as node:
+            node.want(image("app", pull_secrets=secrets), image("web", backoff_limit=0, pull_secrets=secrets))
+            node.wait_for_phase(Phase.SUCCEEDED, name="app")
+            node.wait_for_phase(Phase.FAILED, name="web")
+        assert {password} == {pull.password for pull in cri.pulls}
+    return node.states
 
 
 class HasChanged(Protocol):

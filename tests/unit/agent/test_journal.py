@@ -3,17 +3,21 @@
 import io
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
 from daemon.agent.journal import SUMMARY_SECONDS, Journal, summary
+from daemon.agent.measures import Measures
 from daemon.api.nodeimage import Phase, TagStatus
 from daemon.node import transitions
 from daemon.node.task import CancelCause, NodeState
 from daemon.node.wanted import Wanted
+from daemon.observe.asked import Asked
 from daemon.observe.logs import configure, logger
-from tests.unit.agent.observed import ObservedNode, progress
+from daemon.observe.metrics import AgentMetrics, Space
+from tests.unit.agent.observed import ObservedNode, progress, states_of_a_run_with_credentials
 from tests.unit.node.virtual_node import (
     DONE,
     LOW,
@@ -255,6 +259,25 @@ def test_the_summary_says_what_is_waited_for(node: ObservedNode) -> None:
         "2 of 2 images open: 2 waiting (1 RegistryUnavailable, 1 RuntimeUnavailable); the runtime does not answer"
         == summary(node.state)
     )
+
+
+def test_no_line_and_no_metric_of_a_run_with_credentials_shows_them(log: Log) -> None:
+    """Neither of a pull that they opened, nor of one whose registry refused them and repeated them in its words."""
+    del log
+    debug = Log(level="debug")
+    metrics = AgentMetrics(version="1", space=Asked(lambda: Space(free_bytes=1, size_bytes=1, floor_bytes=0)))
+    observers = (Journal(logger()), Measures(metrics))
+
+    states = states_of_a_run_with_credentials("sentinel-word")
+    for before, after in pairwise(states):
+        for observer in observers:
+            observer.changed(before, after, now=moment(1))
+
+    shown = json.dumps(debug.take())
+    assert "image_failed" in shown
+    assert "image_pulled" in shown
+    assert "sentinel-word" not in shown
+    assert b"sentinel-word" not in metrics.text()
 
 
 def test_a_cancelled_pull_adds_no_line(node: ObservedNode, log: Log) -> None:

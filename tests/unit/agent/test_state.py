@@ -1,7 +1,5 @@
 """What /state shows: everything that the loop knows of each image, readable, and no secret."""
 
-import tempfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from daemon.agent.state import About, state_json
-from daemon.api.credential import Credential
 from daemon.api.nodeimage import ImagePullPolicy, OwnerReference, Phase, SecretReference
 from daemon.api.reasons import Reason
 from daemon.images import join
@@ -19,8 +16,7 @@ from daemon.node.task import CancelCause, Leaving, NodeState, Running, Task, Thr
 from daemon.node.wanted import Key, WantedImage
 from daemon.observe.metrics import Space
 from daemon.runtime.interface import Progress, Stage
-from tests.servers.scripted_cri import ScriptedCri
-from tests.unit.node.running_node import Offered, RunningNode
+from tests.unit.agent.observed import states_of_a_run_with_credentials
 from tests.unit.node.virtual_node import EPOCH, image, key_of, moment
 
 
@@ -254,27 +250,12 @@ def test_a_person_can_read_it() -> None:
     assert shown.endswith(b"}\n")
 
 
-@pytest.fixture
-def cri() -> Iterator[ScriptedCri]:
-    """A scripted runtime at a socket of its own."""
-    with tempfile.TemporaryDirectory(prefix="cri-") as folder, ScriptedCri(Path(folder) / "cri.sock") as scripted:
-        yield scripted
-
-
-def test_no_state_of_a_run_with_credentials_shows_them(cri: ScriptedCri) -> None:
+def test_no_state_of_a_run_with_credentials_shows_them() -> None:
     """Neither of a pull that they opened, nor of one whose registry refused them and repeated them in its words."""
-    credential = Credential(
-        username="sentinel-user", password="sentinel-word", identity_token="", source="team/regcred"
-    )
-    cri.demand("registry.example/app:v1", password="sentinel-word")
-    cri.demand("registry.example/web:v1", password="another")
-    secrets = (SecretReference(namespace="prewarm-system", name="regcred-1"),)
+    states = states_of_a_run_with_credentials("sentinel-word")
 
-    with RunningNode(cri.endpoint, credentials=Offered(credential)) as node:
-        node.want(image("app", pull_secrets=secrets), image("web", backoff_limit=0, pull_secrets=secrets))
-        node.wait_for_phase(Phase.SUCCEEDED, name="app")
-        node.wait_for_phase(Phase.FAILED, name="web")
+    shown = b"".join(state_json(state, about=ABOUT, now=NOW) for state in states)
 
-    shown = b"".join(state_json(state, about=ABOUT, now=NOW) for state in node.states)
     assert b"prewarm-system/regcred-1" in shown
+    assert b"Unauthorized" in shown
     assert b"sentinel-word" not in shown

@@ -258,3 +258,18 @@ def test_that_there_is_no_answer_is_kept_too() -> None:
 
     assert (None, None) == (asked.value(), asked.value())
     assert 1 == len(asks)
+
+
+def test_a_process_without_threads_to_spare_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on processes costs one answer, and not all that would follow."""
+    asked = Asked(lambda: 7, patience_seconds=10)
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", none_left)
+        early = asked.value()
+
+    assert early is None
+    assert 7 == asked.value()

@@ -4,6 +4,8 @@ import http.client
 import io
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -253,6 +255,47 @@ def test_more_than_all_busy_are_turned_away_at_once() -> None:
         assert [True, True] == admitted
         assert b"" == first[1].recv(1)
         assert not open_connections.admit(other[0])
+
+
+_SHORT_OF_DESCRIPTORS = """
+import os, resource, sys
+from daemon.observe.answer import Answer
+from daemon.observe.logs import configure, logger
+from daemon.observe.server import HttpServer
+
+configure("json", stream=sys.stdout)
+server = HttpServer("127.0.0.1:0", routes={"/healthz": lambda: Answer(body=b"ok")}, logger=logger())
+server.start()
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+used = len(os.listdir("/proc/self/fd")) - 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+print(server.port, flush=True)
+sys.stdin.readline()
+resource.setrlimit(resource.RLIMIT_NOFILE, (used + 10, hard))
+sys.stdin.readline()
+server.stop()
+"""
+
+
+def test_a_shortage_of_descriptors_passes() -> None:
+    """Who connected meanwhile is answered once there are some again, and waiting for them costs no CPU."""
+    command = [sys.executable, "-c", _SHORT_OF_DESCRIPTORS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with _connect(int(child.stdout.readline())) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+            connection.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                connection.recv(100)
+            child.stdin.write("more\n")
+            child.stdin.flush()
+            connection.settimeout(10)
+            answer = connection.recv(100)
+        rest, _ = child.communicate("end\n", timeout=20)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert "" == rest
 
 
 def test_a_client_that_goes_ends_nothing(server: HttpServer, log: io.StringIO) -> None:
