@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon import __version__
-from daemon.config import RUN_SETTINGS, InvalidSetting, Setting, run_settings
+from daemon.config import AGENT_SETTINGS, RUN_SETTINGS, InvalidSetting, Setting, agent_settings, run_settings
 from daemon.display.output import OutputLost
 
 
@@ -55,6 +55,32 @@ exit codes:
 
 Each option with a value, except --image, can be a variable: --min-free as
 PREWARM_MIN_FREE. An option beats its variable.
+"""
+
+_AGENT = """\
+Serve one node of a cluster: bring what its NodeImage wants to this machine,
+through its container runtime, and write into the NodeImage's status how far
+that is. A DaemonSet runs one on each node.
+
+It reads its own NodeImage and, by name, the copies of pull secrets that this
+names; it writes that NodeImage's status, and events on it.
+"""
+
+_AGENT_EPILOG = """\
+examples:
+  prewarm agent --node-name "$NODE_NAME"
+  prewarm agent --node-name worker-1 --kubeconfig ~/.kube/config
+
+exit codes:
+  0  ended by SIGTERM or SIGINT, with its last status written
+  1  a part of it died of something unforeseen; its log says which
+  2  bad input: an option, a variable, a file, or an address that is taken
+
+A runtime or an API server that is away is no end: it waits, says so in
+/readyz and in its log, and goes on.
+
+Each option can be a variable: --min-free as PREWARM_MIN_FREE. An option beats
+its variable.
 """
 
 _VALIDATE = """\
@@ -123,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"prewarm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_agent(commands)
     _add_validate(commands)
     return parser
 
@@ -156,10 +183,29 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     run.set_defaults(command=_run, parser=run)
 
 
+def _add_agent(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    agent = commands.add_parser(
+        "agent",
+        help="serve one node of a cluster, as its NodeImage says",
+        usage="prewarm agent --node-name NAME [OPTION]...",
+        description=_AGENT,
+        allow_abbrev=False,
+        epilog=_AGENT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_settings(agent, AGENT_SETTINGS)
+    agent.set_defaults(command=_agent, parser=agent)
+
+
 def _add_settings(parser: argparse.ArgumentParser, settings: tuple[Setting, ...]) -> None:
-    """Offer each setting as a flag; its text is parsed in config.py, with its twin's."""
+    """Offer each setting as a flag; its text is parsed in config/, with its twin's."""
     for setting in settings:
-        parser.add_argument(setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help)
+        if setting.is_switch:
+            parser.add_argument(
+                setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help, nargs="?", const="true"
+            )
+        else:
+            parser.add_argument(setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help)
         for alias in setting.aliases:
             parser.add_argument(alias, dest=setting.field, help=argparse.SUPPRESS)
 
@@ -185,6 +231,12 @@ def _run(options: argparse.Namespace) -> int:
     if not options.sources and not options.images:
         options.parser.error("nothing to pull: give manifests (FILE) or --image")
     return run(run_settings(vars(options), environment=os.environ))
+
+
+def _agent(options: argparse.Namespace) -> int:
+    from daemon.agent.command import agent
+
+    return agent(agent_settings(vars(options), environment=os.environ))
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """
-Every setting, its default and its unit: one Struct a role.
+What a setting is: its flag, its PREWARM_ twin, its default in a Struct, and how its text becomes a value.
 
-A flag beats its PREWARM_ twin in the environment, which beats the default. Values are checked here, so that a bad one
-is one line that names it and exit code 2, before anything starts.
+A flag beats its twin in the environment, which beats the default. Values are checked here, so that a bad one is one
+line that names it and exit code 2, before anything starts. Which settings there are is run.py's and agent.py's.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from daemon.api.nodeimage import ImagePullPolicy
+from daemon.api.names import is_dns_subdomain
 from daemon.api.quantity import bytes_to_keep_free
 
 
@@ -18,31 +18,12 @@ class InvalidSetting(ValueError):
     """A flag or environment variable has a value that cannot be used; the text names it and says what can."""
 
 
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What `prewarm run` works with.
-
-    `sources` are files, folders or "-"; `runtime_endpoint` "" means: look for one. `node_labels` None means: not told.
-    `image_pull_policy` None means: Always for tags, IfNotPresent for digests, which cannot move.
-    """
-
-    sources: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    image_pull_policy: ImagePullPolicy | None = None
-    is_watching: bool = False
-    node_name: str = ""
-    node_labels: dict[str, str] | None = None
-    runtime_endpoint: str = ""
-    max_concurrent_pulls: int = 2
-    min_free: str = "20%"
-    output: str = "auto"
-    plugin_config: str = ""
-    plugin_bin_dir: str = ""
-    runtime_wait_seconds: float = 30
-
-
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting: its flag (the twin follows from it), how its text becomes a value, and what --help says."""
+    """
+    One setting: its flag (the twin follows from it), how its text becomes a value, and what --help says.
+
+    A switch needs no value: alone it means "true".
+    """
 
     flag: str
     field: str
@@ -50,6 +31,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     metavar: str = ""
     parse: Callable[[str], object] = str
     aliases: tuple[str, ...] = ()
+    is_switch: bool = False
     variables: tuple[str, ...] = ()
 
     @property
@@ -116,103 +98,18 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-RUN_SETTINGS = (
-    Setting(
-        flag="--image-pull-policy",
-        field="image_pull_policy",
-        metavar="POLICY",
-        parse=one_of(*ImagePullPolicy),
-        help="for --image: Always asks the registry even if the image is there, IfNotPresent does not (default: Always "
-        "for tags, IfNotPresent for digests, which cannot move)",
-    ),
-    Setting(
-        flag="--runtime-endpoint",
-        field="runtime_endpoint",
-        metavar="SOCKET",
-        parse=endpoint,
-        aliases=("--socket-file",),
-        help="the container runtime's socket, a path or a unix:// address (default: the first of containerd, k3s, "
-        "CRI-O and cri-dockerd that answers)",
-    ),
-    Setting(
-        flag="--runtime-wait",
-        field="runtime_wait_seconds",
-        metavar="SECONDS",
-        parse=seconds,
-        help="how long to wait for a runtime that is away; with --watch there is no limit (default: 30)",
-    ),
-    Setting(
-        flag="--max-concurrent-pulls",
-        field="max_concurrent_pulls",
-        metavar="N",
-        parse=pulls,
-        aliases=("--max-workers-for-pull-image",),
-        help="how many images are pulled at once (default: 2)",
-    ),
-    Setting(
-        flag="--min-free",
-        field="min_free",
-        metavar="FREE",
-        parse=floor,
-        help="what stays free on the filesystem of the images, a share or a quantity such as 10Gi; 0 is no floor "
-        "(default: 20%%; the kubelet evicts Pods below 15%%)",
-    ),
-    Setting(
-        flag="--node-name",
-        field="node_name",
-        metavar="NAME",
-        variables=("NODE_NAME",),
-        help="this node's name, to honour selectors by name (also from NODE_NAME)",
-    ),
-    Setting(
-        flag="--node-labels",
-        field="node_labels",
-        metavar="KEY=VALUE,...",
-        parse=labels,
-        help="this node's labels, to honour selectors by label",
-    ),
-    Setting(
-        flag="--plugin-config",
-        field="plugin_config",
-        metavar="PATH",
-        aliases=("--plugin-config-file",),
-        help="credential provider plugins: a CredentialProviderConfig, file or folder, as the kubelet's "
-        "--image-credential-provider-config",
-    ),
-    Setting(
-        flag="--plugin-bin-dir",
-        field="plugin_bin_dir",
-        metavar="DIR",
-        help="where the executables of those plugins are",
-    ),
-    Setting(
-        flag="--output",
-        field="output",
-        metavar="FORM",
-        parse=one_of("auto", "bars", "lines", "json"),
-        help="bars, lines or json (default: bars on a terminal, a JSON line an event in a pipe)",
-    ),
-)
+def name(text: str) -> str:
+    """Check a node's or namespace's name."""
+    if not is_dns_subdomain(text):
+        raise InvalidSetting(f'"{text}" is no name of an object: lower case letters, digits, "-" and "."')
+    return text
 
 
-def run_settings(given: Mapping[str, object], *, environment: Mapping[str, str]) -> RunSettings:
-    """
-    Settle what `prewarm run` works with.
-
-    Args:
-        given: `sources`, `images` and `is_watching` as they are; the text of each flag by its field, None: not given.
-        environment: where the twins are.
-
-    Raises:
-        InvalidSetting: a value cannot be used, or one setting lacks another.
-    """
-    texts = {setting.field: text for setting in RUN_SETTINGS if isinstance(text := given.get(setting.field), str)}
-    values = settle(texts, settings=RUN_SETTINGS, environment=environment)
-    plain = {field: given[field] for field in ("sources", "images", "is_watching")}
-    settings = msgspec.convert({**values, **plain}, RunSettings)
-    if settings.plugin_config and not settings.plugin_bin_dir:
-        raise InvalidSetting("--plugin-config: needs --plugin-bin-dir, the folder of the plugins' executables")
-    return settings
+def switch(text: str) -> bool:
+    """Parse "true" or "false", as Kubernetes' own flags take them."""
+    if text not in {"true", "false"}:
+        raise InvalidSetting(f'"{text}" is neither true nor false')
+    return text == "true"
 
 
 def settle(

@@ -22,13 +22,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
     A node's answer to what is wanted: one status for each wanted tag, echoing its version.
 
-    `runtime_problem` says why the runtime does not answer, `space_problem` what a pull waits for on the disk; "" where
+    `runtime` is what answered last (containerd://2.3.7), `runtime_problem` says why the runtime does not answer, `space_problem` what a pull waits for on the disk; "" where
     nothing is wrong.
     """
 
     uid: str = ""
     generation: int = 0
     statuses: dict[Key, TagStatus] = {}
+    runtime: str = ""
     is_runtime_up: bool = True
     runtime_problem: str = ""
     space_problem: str = ""
@@ -53,6 +54,7 @@ def report_of(state: NodeState) -> Report:
         uid=state.uid,
         generation=state.generation,
         statuses={key: status_of(task) for key, task in state.tasks.items()},
+        runtime=state.runtime,
         is_runtime_up=state.is_runtime_up,
         runtime_problem=state.runtime_problem,
         space_problem=_space_problem(state),
@@ -145,8 +147,8 @@ def _differs(written: Report | None, report: Report) -> bool:
     )
 
 
-def _head(report: Report) -> tuple[str, int, bool, bool]:
-    return report.uid, report.generation, report.is_runtime_up, bool(report.space_problem)
+def _head(report: Report) -> tuple[str, int, str, bool, bool]:
+    return report.uid, report.generation, report.runtime, report.is_runtime_up, bool(report.space_problem)
 
 
 def _without_progress(status: TagStatus) -> TagStatus:

@@ -14,31 +14,39 @@ from tests.servers.fixtures import (
     start_containerd,
     workdir,
 )
+from tests.servers.fixtures_agent import deployed, node_image, start_agent
 from tests.servers.fixtures_apiserver import (
     apiserver,
+    apiserver_flags,
     names,
     namespace,
     pytest_collection_modifyitems,
     pytest_runtest_call,
+    pytest_runtest_setup,
 )
 
 
 __all__ = [
     "apiserver",
+    "apiserver_flags",
     "containerd",
     "containerd_binaries",
+    "deployed",
     "faults",
     "hosts",
     "mount_disk",
     "names",
     "namespace",
+    "node_image",
     "private_registry",
     "push",
     "push_private",
     "pytest_collection_modifyitems",
     "pytest_runtest_call",
+    "pytest_runtest_setup",
     "registry",
     "runtime",
+    "start_agent",
     "start_containerd",
     "workdir",
 ]

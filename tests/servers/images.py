@@ -45,6 +45,11 @@ class PushedImage(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.host}/{self.repository}:{self.tag}"
 
     @property
+    def key(self) -> str:
+        """The name without tag, by which a NodeImage knows the repository, such as localhost:5000/base."""
+        return f"{self.host}/{self.repository}"
+
+    @property
     def reference_by_digest(self) -> str:
         """The name by digest."""
         return f"{self.host}/{self.repository}@{self.digest}"

@@ -1,0 +1,192 @@
+"""
+When a node's status is written, and with which operations: pacing, foreign writers, refusals, retries.
+
+Pure: what is known in, a time or a patch out. What a status says is document.py's; asking the API server, writer.py's.
+The server's answer is what counts as written, never what was sent: a server whose schema does not know our fields
+prunes them, and comparing with what was sent would write for ever.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from daemon.agent.document import IMAGE_STATUSES, Parts, foreign_conditions, parts_of
+from daemon.cluster.interface import Operation, Resource
+from daemon.cluster.patches import guard, pointer
+from daemon.node.report import Pacing, Report, due_seconds, noted, wrote
+
+
+# A first report that waits for the runtime's name waits no longer than this.
+FIRST_REPORT_SECONDS: Final = 2.0
+MEND_AGAIN_SECONDS: Final = 10.0
+REFUSED_SECONDS: Final = 60.0
+LAST_RETRY_SECONDS: Final = 0.5
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """A NodeImage as the API server has it: whose it is, of which version, and its status."""
+
+    uid: str
+    resource_version: str
+    status: object = None
+
+    @property
+    def parts(self) -> Parts:
+        """The status in parts, as far as it is ours."""
+        return parts_of(self.status)
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """Our last write to an object: what was sent, and what the server made of it."""
+
+    sent: Parts
+    answer: Observed
+
+
+class Clerk(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Everything that decides about the next write.
+
+    `observed` is the newest state of the object, None where there is none. `is_contested`: another writer has changed
+    what we said. `failures` counts the writes that failed in a row.
+    """
+
+    report: Report = Report()
+    pacing: Pacing = Pacing()
+    observed: Observed | None = None
+    observed_seconds: float = 0.0
+    written: Written | None = None
+    is_contested: bool = False
+    mended_seconds: float = float("-inf")
+    not_before_seconds: float = float("-inf")
+    failures: int = 0
+
+
+def reported(clerk: Clerk, report: Report, *, now_seconds: float) -> Clerk:
+    """Take over what the node has to say now."""
+    return replace(clerk, report=report, pacing=noted(clerk.pacing, report, now_seconds=now_seconds))
+
+
+def saw(clerk: Clerk, observed: Observed | None, *, now_seconds: float) -> Clerk:
+    """
+    Take over the object as a watch or a read told it; None: there is none.
+
+    Of another uid nothing has been written yet. What is older than the answer to our own write says nothing.
+    """
+    if observed is None:
+        return replace(clerk, observed=None, written=None, is_contested=False)
+    if clerk.observed is None or clerk.observed.uid != observed.uid:
+        fresh = replace(clerk, observed=observed, observed_seconds=now_seconds, written=None, is_contested=False)
+        return replace(fresh, pacing=Pacing())
+    if _is_older(observed, clerk.observed):
+        return clerk
+    is_contested = clerk.written is not None and observed.parts != clerk.written.answer.parts
+    return replace(clerk, observed=observed, is_contested=is_contested)
+
+
+def due(clerk: Clerk) -> float | None:
+    """Tell when to write next, in seconds of the clock; None while there is nothing to write, or nowhere."""
+    if clerk.observed is None or clerk.report.uid != clerk.observed.uid:
+        return None
+    reasons = [at for at in (_first(clerk), _news(clerk), _mend(clerk)) if at is not None]
+    return max(min(reasons), clerk.not_before_seconds) if reasons else None
+
+
+def has_unwritten(clerk: Clerk) -> bool:
+    """Tell whether the newest report, or its progress, is still to be written, and can be."""
+    if clerk.observed is None or clerk.report.uid != clerk.observed.uid:
+        return False
+    return clerk.written is None or clerk.pacing.written != clerk.report
+
+
+def _first(clerk: Clerk) -> float | None:
+    """Say at once who serves the node, with the runtime's name where that is soon known."""
+    if clerk.written is not None:
+        return None
+    is_known = clerk.report.runtime or not clerk.report.is_runtime_up
+    return clerk.observed_seconds + (0.0 if is_known else FIRST_REPORT_SECONDS)
+
+
+def _news(clerk: Clerk) -> float | None:
+    return due_seconds(clerk.pacing, clerk.report) if clerk.written else None
+
+
+def _mend(clerk: Clerk) -> float | None:
+    """Mend a foreign change at once, but not more often than each ten seconds: two daemons must not fight."""
+    return clerk.mended_seconds + MEND_AGAIN_SECONDS if clerk.is_contested else None
+
+
+def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed, now_seconds: float) -> Clerk:
+    """Note a write that succeeded; the report may be older than the newest, which then differs from it."""
+    pacing = noted(wrote(report, now_seconds=now_seconds), clerk.report, now_seconds=now_seconds)
+    mended_seconds = now_seconds if clerk.is_contested else clerk.mended_seconds
+    done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, answer=answer))
+    settled = replace(done, is_contested=False, mended_seconds=mended_seconds, failures=0)
+    return replace(settled, not_before_seconds=float("-inf"))
+
+
+def failed(clerk: Clerk, *, wait_seconds: float, now_seconds: float) -> Clerk:
+    """Note a write that did not get through, and leave the server alone for a while."""
+    return replace(clerk, failures=clerk.failures + 1, not_before_seconds=now_seconds + wait_seconds)
+
+
+def operations(clerk: Clerk, desired: Parts) -> tuple[Operation, ...]:
+    """
+    Return the JSON Patch that makes the observed status say what is desired, guarded by the object's uid.
+
+    A part is left out when it stands there already, or when it was sent before and the server has made of it what
+    still stands there (it pruned something): sending it again would change nothing.
+    """
+    if clerk.observed is None:
+        return ()
+    base = clerk.observed.parts
+    changed = {part: value for part, value in desired.items() if not _stands(part, value, clerk=clerk, base=base)}
+    gone = [part for part in base if part[0] == IMAGE_STATUSES and part not in desired]
+    return (
+        *guard(uid=clerk.observed.uid),
+        *_parents(clerk.observed.status, changed),
+        *(Operation(op="remove", path=pointer("status", *part)) for part in gone),
+        *(_set(part, value, clerk.observed.status) for part, value in changed.items()),
+    )
+
+
+def _stands(part: tuple[str, ...], value: object, *, clerk: Clerk, base: Parts) -> bool:
+    if part in base and base[part] == value:
+        return True
+    written = clerk.written
+    is_sent = written is not None and written.sent.get(part) == value
+    return is_sent and written is not None and written.answer.parts.get(part) == base.get(part)
+
+
+def _set(part: tuple[str, ...], value: object, status: object) -> Operation:
+    if part == ("conditions",) and isinstance(value, list):
+        value = [*foreign_conditions(status), *value]
+    return Operation(op="add", path=pointer("status", *part), value=value)
+
+
+def _parents(status: object, changed: Parts) -> tuple[Operation, ...]:
+    """Make the maps that a part needs above it, where they are absent."""
+    needed: list[Sequence[str]] = [("status",)] if not isinstance(status, dict) else []
+    images = status.get(IMAGE_STATUSES) if isinstance(status, dict) else None
+    if not isinstance(images, dict) and any(part[0] == IMAGE_STATUSES for part in changed):
+        needed.append(("status", IMAGE_STATUSES))
+    return tuple(Operation(op="add", path=pointer(*path), value={}) for path in needed)
+
+
+def observed_of(resource: Resource) -> Observed:
+    """Read what a NodeImage says of itself from its JSON."""
+    metadata = resource.get("metadata")
+    found = metadata if isinstance(metadata, dict) else {}
+    return Observed(
+        uid=str(found.get("uid", "")),
+        resource_version=str(found.get("resourceVersion", "")),
+        status=resource.get("status"),
+    )
+
+
+def _is_older(one: Observed, other: Observed) -> bool:
+    """Compare versions as the numbers that they are in practice; ones that are none count as newer."""
+    versions = one.resource_version, other.resource_version
+    return all(version.isdecimal() for version in versions) and int(versions[0]) < int(versions[1])

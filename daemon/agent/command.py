@@ -1,0 +1,119 @@
+"""
+The command: find the API server and the runtime, start each part in its thread, and end in order when told to.
+
+The main thread waits for a signal or for a part's death, and does nothing else. On SIGTERM the watch goes first, then
+the loop with its pulls (what was fetched stays held), then the writer with the last status, then events and HTTP.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from daemon import __version__
+from daemon.agent.assembly import Assembly, assembled
+from daemon.agent.ending import Died, Ending
+from daemon.clock import SystemClock
+from daemon.cluster.access import Access, NoAccess, in_pod
+from daemon.config import AgentSettings
+from daemon.credentials.plugin_config import PluginConfig, read_plugin_config
+from daemon.credentials.plugins import Plugins
+from daemon.credentials.sources import Credentials, default_config_files
+from daemon.observe import logs
+from daemon.observe.listening import CannotListen
+
+
+BAD_INPUT: Final = 2
+CRASHED: Final = 1
+# The kubelet gives a Pod 30 s: the loop takes up to ten for its pulls, the last status up to eight.
+LOOP_END_SECONDS: Final = 12.0
+WRITER_END_SECONDS: Final = 12.0
+WATCH_END_SECONDS: Final = 2.0
+EVENTS_END_SECONDS: Final = 2.0
+
+
+def agent(settings: AgentSettings) -> int:
+    """
+    Serve one node until SIGTERM or SIGINT.
+
+    Returns the exit code: 0 ended as told, 1 a part died, 2 bad input.
+    """
+    logs.configure(settings.log_format, stream=sys.stdout)
+    try:
+        access = _access(settings)
+        with Ending() as ending:
+            assembly = assembled(settings, access=access, credentials=_credentials(settings), clock=SystemClock())
+            return _serve(assembly, ending=ending)
+    except (NoAccess, CannotListen) as error:
+        print(f"prewarm: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _access(settings: AgentSettings) -> Access:
+    """
+    Find the API server.
+
+    Raises:
+        NoAccess: neither a kubeconfig nor a Pod's files tell where it is.
+    """
+    if settings.kubeconfig:
+        from daemon.cluster.kubeconfig import read_kubeconfig
+
+        return read_kubeconfig(Path(settings.kubeconfig))
+    return in_pod(Path(settings.service_account_folder), environment=os.environ)
+
+
+def _credentials(settings: AgentSettings) -> Credentials:
+    """Find what a node has beside the NodeImage's secrets: docker's config.json and exec plugins."""
+    environment = dict(os.environ)
+    config = read_plugin_config(Path(settings.plugin_config)) if settings.plugin_config else PluginConfig()
+    for problem in config.problems:
+        logs.logger().warning("plugin_config_problem", message=str(problem))
+    plugins = Plugins(config.providers, bin_dir=Path(settings.plugin_bin_dir), environ=environment)
+    return Credentials(config_files=default_config_files(environment), plugins=plugins)
+
+
+def _serve(assembly: Assembly, *, ending: Ending) -> int:
+    log = logs.logger(node=assembly.settings.node_name)
+    threads = {name: _started(name, work, ending=ending) for name, work in assembly.works.items()}
+    assembly.server.start()
+    log.info("agent_started", version=__version__, port=assembly.server.port)
+    end = ending.wait()
+    if isinstance(end, Died):
+        log.error("thread_died", thread=end.thread, exc_info=end.error)
+    else:
+        log.info("agent_stopping", signal=end.number)
+    _stop(assembly, threads)
+    log.info("agent_stopped")
+    return CRASHED if isinstance(end, Died) else 0
+
+
+def _started(name: str, work: Callable[[], None], *, ending: Ending) -> threading.Thread:
+    """Run a part in a thread of its own; its root is the one place that catches everything, and ends the process."""
+
+    def root() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a thread's root: nothing may be lost silently
+            ending.died(name, error)
+
+    thread = threading.Thread(target=root, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop(assembly: Assembly, threads: dict[str, threading.Thread]) -> None:
+    """End each part, in the order in which one needs the other, none for longer than its time."""
+    for name, stop, seconds in (
+        ("watch", assembly.watch.stop, WATCH_END_SECONDS),
+        ("loop", assembly.loop.stop, LOOP_END_SECONDS),
+        ("status", assembly.writer.stop, WRITER_END_SECONDS),
+        ("events", assembly.recorder.stop, EVENTS_END_SECONDS),
+    ):
+        stop()
+        threads[name].join(timeout=seconds)
+    assembly.server.stop()
+    assembly.api.close()
+    assembly.runtime.close()

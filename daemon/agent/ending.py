@@ -1,0 +1,55 @@
+"""What ends an agent: a signal, or the death of one of its threads. The main thread waits for it here."""
+
+import queue
+import signal
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+import msgspec
+
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signalled(msgspec.Struct, frozen=True):
+    """SIGINT or SIGTERM arrived."""
+
+    number: int
+
+
+class Died(msgspec.Struct, frozen=True):
+    """A thread met an error that nobody foresaw: the process ends with it, rather than go on with a part missing."""
+
+    thread: str
+    error: BaseException
+
+
+class Ending:
+    """Waits for the end of the process; a context that restores the signals' handlers."""
+
+    def __init__(self) -> None:
+        self._inbox: queue.SimpleQueue[Signalled | Died] = queue.SimpleQueue()
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._caught)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in self._before:
+            signal.signal(number, signal.SIG_DFL)
+
+    def died(self, thread: str, error: BaseException) -> None:
+        """Note that a thread is over, from that thread."""
+        self._inbox.put(Died(thread, error))
+
+    def wait(self) -> Signalled | Died:
+        """Return what ends the process."""
+        return self._inbox.get()
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        # SimpleQueue's put is reentrant, so a handler may call it.
+        self._inbox.put(Signalled(number))

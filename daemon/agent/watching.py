@@ -1,0 +1,140 @@
+"""
+The thread that hears from the API server: it finds out which version is served, and watches the node's own NodeImage.
+
+Neither a server that is away nor one without our kinds ends it: it says so and asks again. What it hears is for
+inbound.py to understand.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from daemon.agent.inbound import Inbound
+from daemon.api.rules.metadata import GROUP
+from daemon.clock import Clock, Moment
+from daemon.cluster.discovery import served_version
+from daemon.cluster.errors import ClusterError, NotFound
+from daemon.cluster.interface import Listener, Resource, Telemetry, WatchApi
+from daemon.cluster.reflector import Reflector
+from daemon.node.backoff import backoff_seconds
+
+
+DISCOVERY_TIMEOUT_SECONDS: Final = 10.0
+
+
+class NodeImageWatch:
+    """
+    Watches the NodeImage of one node; `run` belongs in a thread of its own, everything else is for any thread.
+
+    Arguments:
+        api: the API server.
+        node_name: whose NodeImage.
+        inbound: makes the listener, from the path of the object.
+        served: hears which version is served (apps.kruise.io/v1beta1), before anything is watched.
+        missed: hears why no version can be found out.
+        telemetry: where restarts are counted.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        api: WatchApi,
+        *,
+        node_name: str,
+        inbound: Callable[[str], Inbound],
+        served: Callable[[str], None],
+        missed: Callable[[ClusterError], None],
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self._api = api
+        self._node_name = node_name
+        self._inbound = inbound
+        self._served = served
+        self._missed = missed
+        self._telemetry = telemetry
+        self._clock = clock
+        self._stop = threading.Event()
+        self._reflector: Reflector | None = None
+        self._defect: BaseException | None = None
+
+    @property
+    def last_sync(self) -> Moment | None:
+        """When what is known was last known to be right; None before the first list."""
+        return self._reflector.last_sync if self._reflector else None
+
+    def run(self) -> None:
+        """
+        Watch until stopped.
+
+        Raises:
+            BaseException: a defect of ours ended the watch.
+        """
+        while (version := self._version()) is not None:
+            self._served(f"{GROUP}/{version}")
+            self._watch(version)
+            if self._defect is not None:
+                raise self._defect
+
+    def stop(self) -> None:
+        """End `run` at once, whatever it waits for."""
+        self._stop.set()
+        if self._reflector is not None:
+            self._reflector.stop()
+
+    def _version(self) -> str | None:
+        """Ask which version is served until there is one; None once stopped."""
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                return served_version(self._api, timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+            except ClusterError as error:
+                failures += 1
+                self._missed(error)
+                self._stop.wait(max(backoff_seconds(failures), error.retry_after_seconds or 0.0))
+        return None
+
+    def _watch(self, version: str) -> None:
+        """Watch under one version, until stopped or until it is no longer served."""
+        path = f"/apis/{GROUP}/{version}/nodeimages"
+        listener = _UntilGone(self._inbound(f"{path}/{self._node_name}"), gone=self._leave)
+        self._reflector = Reflector(
+            self._api,
+            path=path,
+            query={"fieldSelector": f"metadata.name={self._node_name}"},
+            listener=listener,
+            telemetry=self._telemetry,
+            clock=self._clock,
+            crashed=self._crashed,
+        )
+        if not self._stop.is_set():
+            self._reflector.run()
+
+    def _leave(self) -> None:
+        if self._reflector is not None:
+            self._reflector.stop()
+
+    def _crashed(self, _thread: str, error: BaseException) -> None:
+        self._defect = error
+
+
+class _UntilGone:
+    """Hands on what it hears, and ends the watch where the server no longer has the resource: another may be served."""
+
+    def __init__(self, listener: Listener, *, gone: Callable[[], None]) -> None:
+        self._listener = listener
+        self._gone = gone
+
+    def listed(self, resources: Sequence[Resource]) -> None:
+        self._listener.listed(resources)
+
+    def applied(self, resource: Resource) -> None:
+        self._listener.applied(resource)
+
+    def deleted(self, resource: Resource) -> None:
+        self._listener.deleted(resource)
+
+    def missed(self, error: ClusterError) -> None:
+        self._listener.missed(error)
+        if isinstance(error, NotFound):
+            self._gone()

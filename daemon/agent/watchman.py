@@ -1,0 +1,108 @@
+"""
+What the agent knows of its API server, in words: for its log, its readiness, its metrics and /state.
+
+Hears from the watch and from the status writer, each in its own thread. A failure is logged when it begins and when it
+becomes another; what repeats is counted alone.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from daemon.clock import Clock, Moment
+from daemon.cluster.errors import ClusterError
+from daemon.observe.logs import Logger
+from daemon.observe.metrics import AgentMetrics
+
+
+WATCH: Final = "watch"
+STATUS: Final = "status"
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that fails, since or at which moment it was last seen to, and in which words."""
+
+    seconds: float
+    words: str
+
+
+class Watchman:
+    """
+    Listens to the watch and the writer of one agent; thread-safe.
+
+    Arguments:
+        log: where changes are told.
+        metrics: where all is counted.
+        clock: the time.
+    """
+
+    def __init__(self, log: Logger, *, metrics: AgentMetrics, clock: Clock) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._troubles: dict[str, Trouble] = {}
+
+    def problem(self, last_sync: Moment | None) -> str:
+        """Say what is wrong between us and the API server now, "" for nothing; the watch was right at `last_sync`."""
+        watch, status = self._troubles.get(WATCH), self._troubles.get(STATUS)
+        if last_sync is None:
+            return watch.words if watch else "not synced yet"
+        if watch is not None and watch.seconds > last_sync.seconds:
+            return watch.words
+        return status.words if status else ""
+
+    def node_image_found(self, *, uid: str, images: int) -> None:
+        """The NodeImage is there, new or under another uid."""
+        self._log.info("node_image_found", uid=uid, images=images)
+
+    def node_image_missing(self) -> None:
+        """There is no NodeImage of this node: nothing is wanted."""
+        self._log.warning("node_image_missing", message="nothing is wanted of this node until its NodeImage is there")
+
+    def entries_passed_over(self, problems: Sequence[str]) -> None:
+        """Some entries are unsound; the rest is served."""
+        self._log.warning("entries_passed_over", problems=list(problems))
+
+    def watch_failed(self, error: ClusterError) -> None:
+        """A list or watch failed and is tried again."""
+        self._failed(WATCH, error)
+
+    def watch_heard(self) -> None:
+        """The watch has told something: it works."""
+        self._over(WATCH)
+
+    def status_written(self) -> None:
+        """The API server has the newest status."""
+        self._metrics.status_written("written")
+        self._over(STATUS)
+
+    def status_failed(self, error: ClusterError) -> None:
+        """A write did not get through."""
+        self._metrics.status_written("failed")
+        self._failed(STATUS, error)
+
+    def status_refused(self, error: ClusterError) -> None:
+        """The API server refuses what the agent says."""
+        self._metrics.status_written("refused")
+        self._failed(STATUS, error)
+
+    def event_failed(self, error: ClusterError) -> None:
+        """An event was not taken; events are best effort."""
+        self._log.debug("event_failed", error=type(error).__name__, message=error.message)
+
+    def _failed(self, what: str, error: ClusterError) -> None:
+        trouble = Trouble(seconds=self._clock.now().seconds, words=f"{what}: {type(error).__name__}: {error.message}")
+        with self._lock:
+            before = self._troubles.get(what)
+            self._troubles[what] = trouble
+        if before is None or before.words != trouble.words:
+            self._log.warning(f"{what}_failed", error=type(error).__name__, message=error.message)
+
+    def _over(self, what: str) -> None:
+        with self._lock:
+            before = self._troubles.pop(what, None)
+        if before is not None:
+            self._log.info(f"{what}_works_again")

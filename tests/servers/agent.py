@@ -1,0 +1,148 @@
+"""
+`prewarm agent` as a Pod runs it: a process of its own with a service account's folder and nothing of the machine's.
+
+It listens on a free loopback port, which its own log tells.
+"""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.servers.apiserver import ApiServer
+from tests.servers.processes import Process, until
+
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "prewarm-system"
+ACCOUNT = "prewarm-agent"
+
+Json = dict[str, Any]
+
+
+class AgentProcess:
+    """
+    The agent of one node.
+
+    Arguments:
+        apiserver: where its NodeImage is.
+        folder: its own: the token, its log, its home.
+        node_name: whose NodeImage it serves.
+        endpoint: the container runtime's socket; "" lets it look for one.
+        options: further ones, such as "--min-free", "10%".
+        variables: environment variables beside those of a Pod.
+        account: namespace and name of its service account; its token is bound to a Pod on the node.
+        host: the API server's address, such as ::1 in place of the usual.
+    """
+
+    def __init__(
+        self,
+        apiserver: ApiServer,
+        folder: Path,
+        *,
+        node_name: str,
+        endpoint: str = "",
+        options: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+        account: tuple[str, str] = (NAMESPACE, ACCOUNT),
+        host: str | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.node_name = node_name
+        self._apiserver = apiserver
+        self._account = account
+        self._process = Process(
+            [sys.executable, "-m", "daemon", *self._arguments(endpoint, options)],
+            log=folder / "agent.log",
+            environment={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "HOME": str(folder),
+                "POD_NAME": f"agent-{node_name}",
+                **apiserver.service_environment(host=host),
+                **(variables or {}),
+            },
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.stop()
+
+    @property
+    def process(self) -> Process:
+        """The process, to freeze or to look at."""
+        return self._process
+
+    @property
+    def port(self) -> int:
+        """Where its HTTP server listens."""
+        started = [line for line in self.lines() if line.get("event") == "agent_started"]
+        return int(started[-1]["port"])
+
+    def start(self) -> None:
+        """Start it, with a fresh token, and return when it serves HTTP; nothing else need be there."""
+        namespace, name = self._account
+        self._apiserver.service_account_folder(self.folder / "account", namespace, name, node=self.node_name)
+        before = self._starts()
+        self._process.start(lambda: self._starts() > before)
+
+    def stop(self) -> None:
+        """End it as the kubelet does, by SIGTERM."""
+        self._process.stop(timeout_seconds=40)
+
+    def kill(self) -> None:
+        """Kill it by SIGKILL, as the kernel does when memory runs out."""
+        self._process.kill()
+
+    def lines(self) -> list[Json]:
+        """Return what it logged so far; every line is JSON, or this fails."""
+        text = self._process.log.read_text() if self._process.log.exists() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return the status and text of a path of its HTTP server."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return one sample of /metrics, 0 where it is absent."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        for line in self.get("/metrics")[1].splitlines():
+            head, _, value = line.rpartition(" ")
+            label_text = head.partition("{")[2].removesuffix("}")
+            if head.partition("{")[0] == name and wanted <= set(label_text.split(",")):
+                return float(value)
+        return 0.0
+
+    def until_ready(self) -> None:
+        """Wait until /readyz is content."""
+        until(lambda: self.get("/readyz")[0] == 200, what=f"{self.node_name} is ready", timeout_seconds=30)
+
+    def tail(self) -> str:
+        """Return the end of its log, for a person."""
+        return self._process.tail()
+
+    def _starts(self) -> int:
+        return sum(1 for line in self.lines() if line.get("event") == "agent_started")
+
+    def _arguments(self, endpoint: str, options: Sequence[str]) -> list[str]:
+        runtime = ["--runtime-endpoint", endpoint] if endpoint else []
+        account = ["--service-account-folder", str(self.folder / "account")]
+        # The machine's own disk plays no part, unless a test says so.
+        ours = ["--node-name", self.node_name, "--listen", "127.0.0.1:0", "--min-free", "0", *account]
+        return ["agent", *ours, *runtime, *options]
