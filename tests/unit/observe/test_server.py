@@ -266,12 +266,16 @@ from daemon.observe.server import HttpServer
 configure("json", stream=sys.stdout)
 server = HttpServer("127.0.0.1:0", routes={"/healthz": lambda: Answer(body=b"ok")}, logger=logger())
 server.start()
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-used = len(os.listdir("/proc/self/fd")) - 1
-resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-print(server.port, flush=True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    print(server.port, flush=True)
 sys.stdin.readline()
-resource.setrlimit(resource.RLIMIT_NOFILE, (used + 10, hard))
+for descriptor in taken:
+    os.close(descriptor)
 sys.stdin.readline()
 server.stop()
 """
