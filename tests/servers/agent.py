@@ -38,6 +38,7 @@ class AgentProcess:
         variables: environment variables beside those of a Pod.
         account: namespace and name of its service account; its token is bound to a Pod on the node.
         host: the API server's address, such as ::1 in place of the usual.
+        python: what runs it, with the folders that its PYTHONPATH has beside the product's.
     """
 
     def __init__(
@@ -51,18 +52,20 @@ class AgentProcess:
         variables: Mapping[str, str] | None = None,
         account: tuple[str, str] = (NAMESPACE, ACCOUNT),
         host: str | None = None,
+        python: tuple[Path, Sequence[Path]] = (Path(sys.executable), ()),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        program, libraries = python
         self.folder = folder
         self.node_name = node_name
         self._apiserver = apiserver
         self._account = account
         self._process = Process(
-            [sys.executable, "-m", "daemon", *self._arguments(endpoint, options)],
+            [program, "-m", "daemon", *self._arguments(endpoint, options)],
             log=folder / "agent.log",
             environment={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *libraries))),
                 "HOME": str(folder),
                 "POD_NAME": f"agent-{node_name}",
                 **apiserver.service_environment(host=host),
