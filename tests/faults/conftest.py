@@ -16,15 +16,18 @@ from tests.servers.fixtures import (
 )
 from tests.servers.fixtures_apiserver import (
     apiserver,
+    apiserver_flags,
     names,
     namespace,
     pytest_collection_modifyitems,
     pytest_runtest_call,
+    pytest_runtest_setup,
 )
 
 
 __all__ = [
     "apiserver",
+    "apiserver_flags",
     "containerd",
     "containerd_binaries",
     "faults",
@@ -37,6 +40,7 @@ __all__ = [
     "push_private",
     "pytest_collection_modifyitems",
     "pytest_runtest_call",
+    "pytest_runtest_setup",
     "registry",
     "runtime",
     "start_containerd",

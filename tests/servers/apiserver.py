@@ -7,11 +7,13 @@ apiserver_process.py's, which says what does not run beside them.
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
+
+import msgspec
 
 from tests.servers.apiserver_access import Access, Json, Requests
 from tests.servers.apiserver_accounts import Accounts, mount
@@ -114,6 +116,11 @@ class ApiServer:
         """The CA that signed its certificate."""
         return self._server.access.ca_file
 
+    def access_at(self, host: str) -> Access:
+        """Return the administrator's access by another name or address of the server, such as ::1."""
+        name = f"[{host}]" if ":" in host else host
+        return msgspec.structs.replace(self._server.access, url=f"https://{name}:{self.port}")
+
     @property
     def kubeconfig(self) -> Path:
         """A kubeconfig of its administrator."""
@@ -146,10 +153,10 @@ class ApiServer:
 
     def compact(self) -> None:
         """
-        Forget every revision but the current one.
+        Make etcd forget every revision but the current one.
 
-        A list that goes on from an older one gets 410 at once. Watches are served from kube-apiserver's own cache: they
-        get it after a restart, or at once with --watch-cache=false.
+        kube-apiserver goes on answering from its own cache: watches from an older version get 410 after a restart, and
+        lists as well as watches get it at once where the server runs with --watch-cache=false.
         """
         self._server.compact()
 
@@ -171,6 +178,10 @@ class ApiServer:
     def text(self, path: str, *, token: str | None = None, timeout_seconds: float = 30) -> str:
         """Return what a path answers that is no JSON, such as /readyz or /metrics; errors are Requests.send's."""
         return self._requests.send("GET", path, token=token, timeout_seconds=timeout_seconds)
+
+    def watch(self, path: str, *, token: str | None = None, timeout_seconds: float = 30) -> Iterator[Json]:
+        """Yield a watch's events as they come; see Requests.watch."""
+        return self._requests.watch(path, token=token, timeout_seconds=timeout_seconds)
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None, timeout_seconds: float = 60) -> str:
         """

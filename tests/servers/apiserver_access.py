@@ -4,7 +4,9 @@ How a test reaches an API server as its administrator: plain requests, apart fro
 An address with what proves who asks; a kubeconfig is written from it for kubectl and other clients.
 """
 
+import http
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,32 @@ class Requests:
         decoded: Json = json.loads(text)
         return decoded
 
+    def watch(self, path: str, *, token: str | None = None, timeout_seconds: float = 30) -> Iterator[Json]:
+        """
+        Yield a watch's events as they come, until the server ends it; it is open from the first one on.
+
+        Arguments:
+            path: with its query, which has `watch=1`; without a resourceVersion what exists comes first, as ADDED.
+            token: as in `send`.
+            timeout_seconds: of connecting, and of the silence before each event.
+
+        Raises:
+            ApiFailed: the status is not 200.
+            urllib3.exceptions.HTTPError: no answer, silence, or the connection was cut.
+        """
+        pool, headers = self._as(token)
+        answer = pool.request(
+            "GET", self._access.url + path, headers=headers, timeout=timeout_seconds, preload_content=False
+        )
+        try:
+            if answer.status != http.HTTPStatus.OK:
+                raise ApiFailed(f"GET {path}", status=answer.status, text=answer.read().decode(errors="replace"))
+            for line in _lines(answer):
+                yield json.loads(line)
+        finally:
+            # What has not been read can't be skipped, so the connection goes.
+            answer.close()
+
     def close(self) -> None:
         """Close the connections."""
         self._anonymous.clear()
@@ -129,6 +157,13 @@ class Requests:
             return self._anonymous, {"Authorization": f"Bearer {token}"} if token else {}
         proof = self._access.authorization
         return self._admin, {"Authorization": proof} if proof else {}
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for chunk in answer.stream():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
 
 
 def write_kubeconfig(path: Path, access: Access) -> Path:

@@ -6,6 +6,7 @@ A token that is bound to a Pod carries the Pod's node, as the kubelet's own requ
 
 import datetime as dt
 import http
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -73,3 +74,6 @@ def mount(folder: Path, *, token: str, ca: bytes, namespace: str) -> None:
     link = folder / "..data_tmp"
     link.symlink_to(payload.name)
     link.replace(folder / "..data")
+    for older in folder.glob("..2*"):
+        if older != payload:
+            shutil.rmtree(older)

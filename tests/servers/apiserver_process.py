@@ -1,8 +1,8 @@
 """
 etcd and kube-apiserver as processes of a test's own.
 
-No controller-manager runs: nobody makes service accounts, finishes deleting a namespace, or collects what has lost its
-owner. No kubelet and no scheduler runs either.
+No controller-manager runs: nobody makes service accounts, finishes deleting a namespace, collects what has lost its
+owner, or fills the aggregated ClusterRoles (view, edit, admin). No kubelet and no scheduler runs either.
 """
 
 import os
@@ -111,6 +111,8 @@ class ControlPlane:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged",
+            # Otherwise one open watch holds a stop up for a minute.
+            "--shutdown-watch-termination-grace-period=1s",
             "--service-cluster-ip-range=10.0.0.0/24",
             # The Endpoints of the kubernetes Service may not be loopback's, and nobody asks for them here.
             "--advertise-address=127.0.0.1",

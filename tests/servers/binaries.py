@@ -98,6 +98,12 @@ def kubernetes() -> KubernetesBinaries:
     return KubernetesBinaries(etcd=_etcd(), kube_apiserver=built / "kube-apiserver", kubectl=built / "kubectl")
 
 
+def kubectl() -> Path:
+    """Return the machine's kubectl, which fits its person's cluster, else the one that goes with `kubernetes`."""
+    found = shutil.which("kubectl")
+    return Path(found) if found else kubernetes().kubectl
+
+
 def _assets(folder: Path) -> KubernetesBinaries:
     found = KubernetesBinaries(
         etcd=folder / "etcd", kube_apiserver=folder / "kube-apiserver", kubectl=folder / "kubectl"

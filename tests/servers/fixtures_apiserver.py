@@ -6,11 +6,12 @@ Its tests share it: each takes names of its own from `names` for what is cluster
 Nothing needs root but what starts a containerd or a registry.
 """
 
+import contextlib
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,21 +32,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """Skip a test whose fixtures would stop or change a server which the tests did not start."""
+    with _skipping():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None]:
     """Skip a test that would stop or change a server which the tests did not start."""
-    try:
+    with _skipping():
         yield
-    except NotOurs as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
-def apiserver() -> Iterator[ApiServer]:
-    """The module's API server, running; a test that stops it starts it again."""
-    folder = Path(tempfile.mkdtemp(prefix="pw-api-"))
-    with ApiServer(folder, server=apiserver_existing.offered()) as server:
+def apiserver_flags() -> Sequence[str]:
+    """Further flags of the module's kube-apiserver: none, and a module that needs some has a fixture of this name."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def apiserver(apiserver_flags: Sequence[str]) -> Iterator[ApiServer]:
+    """The module's API server, running; a test that stops or freezes it lets it run again."""
+    existing = apiserver_existing.offered()
+    if existing and apiserver_flags:
+        pytest.skip(f"these tests need an API server with {' '.join(apiserver_flags)}")
+    with _scratch() as folder, ApiServer(folder, flags=apiserver_flags, server=existing) as server:
         yield server
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -62,3 +75,19 @@ def namespace(apiserver: ApiServer, names: Names, request: pytest.FixtureRequest
     apiserver.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     apiserver.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@contextlib.contextmanager
+def _skipping() -> Iterator[None]:
+    try:
+        yield
+    except NotOurs as error:
+        pytest.skip(str(error))
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Make a folder, and remove it unless its server failed, whose log is in it."""
+    folder = Path(tempfile.mkdtemp(prefix="pw-api-"))
+    yield folder
+    shutil.rmtree(folder)
