@@ -287,7 +287,9 @@ def test_a_shortage_of_descriptors_passes() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        with _connect(int(child.stdout.readline())) as connection:
+        port = int(child.stdout.readline())
+        # An accept that waits has its descriptor already (accept4 takes it first), which the first connection gets.
+        with _connect(port), _connect(port) as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
             connection.settimeout(0.5)
             with pytest.raises(TimeoutError):
