@@ -97,6 +97,6 @@ def _pause(retry_after: str, details: Details | None) -> float | None:
     """Return how long the server asks to wait; the header first, a date in it is left to the caller's backoff."""
     if _SECONDS.fullmatch(retry_after.strip()):
         return float(retry_after)
-    if details is not None and details.retryAfterSeconds:
-        return details.retryAfterSeconds
-    return None
+    if details is None or details.retryAfterSeconds is None or details.retryAfterSeconds <= 0:
+        return None
+    return details.retryAfterSeconds

@@ -5,6 +5,7 @@ A peer that is gone is found by the kernel: probes after 15 s of silence, the en
 """
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -114,7 +115,7 @@ def split_server(server: str) -> SplitResult:
 
 def _shown(server: str) -> str:
     """Leave out what may hold a password."""
-    return "with a user in its address" if "@" in server else repr(server)
+    return "with a user in its address" if "@" in server else repr(re.split("[?#]", server)[0])
 
 
 def _shut(opened: socket.socket) -> None:

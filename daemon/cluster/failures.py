@@ -11,6 +11,8 @@ import urllib3
 
 
 # What a request can raise once it is on its way.
+_NEW_CONNECTION = urllib3.exceptions.NewConnectionError
+
 CUT = "the connection was cut"
 NO_ANSWER = (urllib3.exceptions.HTTPError, HTTPException, OSError)
 
@@ -19,7 +21,8 @@ def words_of(error: BaseException) -> str:
     """Return what kept the answer away."""
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return "its host name is not known"
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+    # A refused connection is a NewConnectionError, which counts as a timeout with urllib3.
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, _NEW_CONNECTION):
         what = "connection" if isinstance(error, urllib3.exceptions.ConnectTimeoutError) else "answer"
         return f"no {what} in time"
     cause = _cause(error)

@@ -61,7 +61,8 @@ def read_kubeconfig(path: Path, *, context: str = "") -> Access:
     loaded = _loaded(path, context=context)
     if loaded.proxy:
         raise NoAccess(f"kubeconfig {path}: proxy-url is not supported: name the API server itself")
-    if not loaded.api_key and not loaded.cert_file:
+    has_token = str(loaded.api_key.get(_TOKEN, "")).startswith(_BEARER)
+    if not has_token and not loaded.cert_file:
         raise NoAccess(f"kubeconfig {path}: its user gives neither token nor certificate; {_remedy(path)}")
     split_server(loaded.host)
     return Access(
@@ -69,7 +70,7 @@ def read_kubeconfig(path: Path, *, context: str = "") -> Access:
         ca_file=_path(loaded.ssl_ca_cert),
         client_certificate=_path(loaded.cert_file),
         client_key=_path(loaded.key_file),
-        token=KubeconfigToken(loaded, path=path, context=context) if loaded.api_key else None,
+        token=KubeconfigToken(loaded, path=path, context=context) if has_token else None,
         server_name=loaded.tls_server_name or "",
         is_insecure=not loaded.verify_ssl,
     )

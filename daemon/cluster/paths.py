@@ -5,6 +5,9 @@ from enum import StrEnum
 import msgspec
 
 
+DISCOVERY = "discovery"
+
+
 class Verb(StrEnum):
     """What is done to a resource, as RBAC calls it."""
 
@@ -22,6 +25,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+def reading_verb(path: str) -> Verb:
+    """Return what reading a path is called: a collection is listed, anything else is got."""
+    target = target_of(path)
+    return Verb.GET if target.name or target.resource == DISCOVERY else Verb.LIST
+
+
 def target_of(path: str) -> Target:
     """Return what a path below /api/v1 or /apis/GROUP/VERSION names; "discovery" for what is above."""
     parts = [part for part in path.split("/") if part]
@@ -29,5 +38,5 @@ def target_of(path: str) -> Target:
     if len(rest) > 2 and rest[0] == "namespaces":  # noqa: PLR2004 - namespaces/NAME/RESOURCE
         rest = rest[2:]
     if not rest:
-        return Target(resource="discovery")
+        return Target(resource=DISCOVERY)
     return Target(resource="/".join([rest[0], *rest[2:]]), name=rest[1] if len(rest) > 1 else "")

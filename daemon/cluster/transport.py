@@ -16,7 +16,7 @@ from daemon.cluster.errors import ServerFailed
 from daemon.cluster.exchange import Exchange, Question, chunks_of, read_body, set_silence
 from daemon.cluster.interface import Operation, Resource, Telemetry
 from daemon.cluster.lines import split_lines
-from daemon.cluster.paths import Verb, target_of
+from daemon.cluster.paths import Verb, reading_verb
 from daemon.cluster.tls import tls_context
 
 
@@ -52,8 +52,9 @@ class HttpApi:
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> Resource:
         """Read one object or a list; `path` is below the server's address, such as /api/v1/namespaces."""
-        verb = Verb.GET if target_of(path).name else Verb.LIST
-        return self._ask(Question(verb=verb, path=path, query=query or {}, timeout_seconds=timeout_seconds))
+        return self._ask(
+            Question(verb=reading_verb(path), path=path, query=query or {}, timeout_seconds=timeout_seconds)
+        )
 
     def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
         """Create an object and return it as the server stored it."""

@@ -7,7 +7,11 @@ import msgspec
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request that came in; `verb` is get, list, watch, create or patch, `at_seconds` monotonic."""
+    """
+    One request that came in.
+
+    `verb` is get, list, watch, create or patch, `at_seconds` monotonic, `client` the mail address in its certificate.
+    """
 
     verb: str
     path: str
@@ -15,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes
     at_seconds: float
+    client: str = ""
 
     @property
     def token(self) -> str:
@@ -35,6 +40,7 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
 
     chunks: tuple[bytes, ...] = ()
     then: str = "end"
+    gap_seconds: float = 0.0
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):

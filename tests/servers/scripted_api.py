@@ -33,8 +33,8 @@ class ScriptedApi:
     """
     One scripted API server, serving while it is entered; every method is for any thread.
 
-    It answers under any path as for its one collection. `requests` is what came in, `stalled` holds back all that it
-    would send while connections stay open.
+    What is created on it is echoed, everything else answered by {}. `requests` is what came in,
+    over `connections` in all.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", accepts: Callable[[Request], bool] = lambda _: True) -> None:
@@ -50,6 +50,7 @@ class ScriptedApi:
         self.events: list[tuple[int, str, Resource]] = []
         self.is_ending = False
         self.is_stalled = False
+        self.connections = 0
         self._objects: dict[str, Resource] = {}
         self._wire: Wire | None = None
         self._uids = 0
@@ -181,4 +182,6 @@ def authority() -> trustme.CA:
 def _server_tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert("127.0.0.1", "::1", "localhost").configure_cert(context)
+    authority().configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
     return context

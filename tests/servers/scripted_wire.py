@@ -64,6 +64,7 @@ class Wire(ThreadingHTTPServer):
             return
         with self.lock:
             self.open.add(wrapped)
+            self.api.connections += 1
         try:
             self.finish_request(wrapped, client_address)
         finally:
@@ -112,7 +113,8 @@ class _Exchange(BaseHTTPRequestHandler):
         elif request.verb == "list":
             self._list(request)
         else:
-            self._answer(Answer(headers={"Content-Type": "application/json"}, body=request.body or b"{}"))
+            body = request.body if request.verb == "create" else b"{}"
+            self._answer(Answer(headers={"Content-Type": "application/json"}, body=body))
 
     def _request(self) -> Request:
         parts = urlsplit(self.path)
@@ -126,6 +128,7 @@ class _Exchange(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(int(self.headers.get("Content-Length", "0"))),
             at_seconds=time.monotonic(),
+            client=_mail(self.connection),
         )
 
     def _play(self, reply: Reply) -> None:
@@ -134,6 +137,7 @@ class _Exchange(BaseHTTPRequestHandler):
         elif isinstance(reply, Lines):
             self._begin_chunks()
             for chunk in reply.chunks:
+                self._pause(reply.gap_seconds)
                 self._chunk(chunk)
             self._end(reply.then)
         elif isinstance(reply, Raw):
@@ -205,6 +209,12 @@ class _Exchange(BaseHTTPRequestHandler):
             if api.is_ending:
                 raise ConnectionCut
 
+    def _pause(self, seconds: float) -> None:
+        api = self.server.api
+        with api.changed:
+            if seconds and api.changed.wait_for(lambda: api.is_ending, timeout=seconds):
+                raise ConnectionCut
+
     def _begin_chunks(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -213,3 +223,8 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _chunk(self, content: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+
+
+def _mail(connection: ssl.SSLSocket) -> str:
+    names = dict((connection.getpeercert() or {}).get("subjectAltName", ()))  # type: ignore[arg-type]
+    return str(names.get("email", ""))

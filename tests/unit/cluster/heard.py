@@ -8,11 +8,16 @@ from daemon.cluster.interface import Resource, Telemetry
 
 
 class Heard:
-    """All that a reflector told, in order, as short words: "applied a", "listed a b", "missed Denied"."""
+    """
+    All that a reflector told, in order, as short words: "applied a", "listed a b", "missed Denied".
+
+    `objects` is what someone knows who believes every word.
+    """
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.resources: list[Resource] = []
+        self.objects: dict[str, Resource] = {}
         self.errors: list[ClusterError] = []
         self.crashes: list[BaseException] = []
         self.restarts: list[str] = []
@@ -34,10 +39,12 @@ class Heard:
     def applied(self, resource: Resource) -> None:
         """Note a new or changed object."""
         self.resources.append(resource)
+        self.objects[_name(resource)] = resource
         self._note(f"applied {_name(resource)}")
 
     def deleted(self, resource: Resource) -> None:
         """Note one that is gone."""
+        del self.objects[_name(resource)]
         self._note(f"deleted {_name(resource)}")
 
     def missed(self, error: ClusterError) -> None:
