@@ -9,6 +9,7 @@ from daemon.api.names import check_dns_subdomain, check_label_key, check_label_v
 
 _LABEL_PARTS: Final = ("matchLabels", "matchExpressions")
 _WITH_VALUES: Final = (SelectorOperator.IN, SelectorOperator.NOT_IN)
+_WITHOUT_VALUES: Final = (SelectorOperator.EXISTS, SelectorOperator.DOES_NOT_EXIST)
 
 
 def read_node_selector(field: Field) -> NodeSelector | None:
@@ -87,7 +88,7 @@ def _values(field: Field) -> tuple[str, ...]:
     items = values.items()
     if operator in _WITH_VALUES and not items and not (values.is_present and not isinstance(values.value, list)):
         values.required('must be specified when operator is "In" or "NotIn"')
-    elif operator in set(SelectorOperator) - set(_WITH_VALUES) and items:
+    elif operator in _WITHOUT_VALUES and items:
         values.forbidden('may not be specified when operator is "Exists" or "DoesNotExist"')
     for item in items:
         check_label_value(item, item.value if isinstance(item.value, str) else "")
