@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from deploy.render import BASE, MANIFEST, ROOT, render
-from tests.behaviour.deployment import ACCOUNT, NAMESPACE, OWN, apply, deploy
+from tests.behaviour.deployment import ACCOUNT, NAMESPACE, OWN, apply
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
 from tests.servers.binaries import kubernetes
@@ -34,13 +34,6 @@ def _pod() -> Json:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-@pytest.fixture(scope="module")
-def cluster(apiserver: ApiServer) -> ApiServer:
-    """A cluster with Prewarm in it."""
-    deploy(apiserver)
-    return apiserver
-
-
 def test_the_file_is_what_the_folder_says() -> None:
     """Whoever applies the file gets what `kubectl apply -k deploy/base` gives; `make manifest` renders it anew."""
     rendered = render(BASE, kubectl=kubernetes().kubectl)
@@ -57,19 +50,19 @@ def test_the_folder_renders_without_a_complaint() -> None:
     assert "" == done.stderr
 
 
-def test_a_clean_cluster_takes_the_file_in_one_go(cluster: ApiServer) -> None:
+def test_a_clean_cluster_takes_the_file_in_one_go(deployed: ApiServer) -> None:
     """Each object is accepted in the order of the file, and the API server warns of nothing."""
-    assert len(_objects()) == len(apply(cluster).splitlines())
+    assert len(_objects()) == len(apply(deployed).splitlines())
 
 
-def test_applying_the_file_again_changes_nothing(cluster: ApiServer) -> None:
+def test_applying_the_file_again_changes_nothing(deployed: ApiServer) -> None:
     """A pipeline that applies it every hour restarts no agent and moves no version."""
-    assert {"unchanged"} == {line.rpartition(" ")[2] for line in apply(cluster).splitlines()}
+    assert {"unchanged"} == {line.rpartition(" ")[2] for line in apply(deployed).splitlines()}
 
 
-def test_the_agent_s_pod_is_admitted_in_its_namespace(cluster: ApiServer) -> None:
+def test_the_agent_s_pod_is_admitted_in_its_namespace(deployed: ApiServer) -> None:
     """Pod Security lets it in, and its priority is the low one that never preempts."""
-    said = cluster.kubectl(
+    said = deployed.kubectl(
         "create", "--warnings-as-errors", "--dry-run=server", "-n", NAMESPACE, "-f", "-", "-o", "json",
         stdin=json.dumps(_pod()),
     )  # fmt: skip
@@ -78,26 +71,26 @@ def test_the_agent_s_pod_is_admitted_in_its_namespace(cluster: ApiServer) -> Non
     assert (-10, "Never") == (spec["priority"], spec["preemptionPolicy"])
 
 
-def test_only_the_socket_s_folder_keeps_the_pod_from_the_strictest_level(cluster: ApiServer, names: Names) -> None:
+def test_only_the_socket_s_folder_keeps_the_pod_from_the_strictest_level(deployed: ApiServer, names: Names) -> None:
     """The namespace is privileged for the hostPath; in every other way the Pod is what `restricted` asks for."""
     name = names("restricted")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    cluster.account(name, ACCOUNT)
+    deployed.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    deployed.account(name, ACCOUNT)
 
     with pytest.raises(ApiFailed) as refused:
-        cluster.request("POST", f"/api/v1/namespaces/{name}/pods?dryRun=All", _pod())
+        deployed.request("POST", f"/api/v1/namespaces/{name}/pods?dryRun=All", _pod())
 
     violations = refused.value.body["message"].partition(' violates PodSecurity "restricted:latest": ')[2]
     assert 'restricted volume types (volume "runtime" uses restricted volume type "hostPath")' == violations
 
 
-def test_the_token_that_the_pod_mounts_ends_after_an_hour(cluster: ApiServer) -> None:
+def test_the_token_that_the_pod_mounts_ends_after_an_hour(deployed: ApiServer) -> None:
     """A stolen one is of use for an hour; the one that Kubernetes mounts by itself is put off to a year."""
     (source,) = (volume["projected"]["sources"] for volume in _template()["spec"]["volumes"] if "projected" in volume)
     (seconds,) = (each["serviceAccountToken"]["expirationSeconds"] for each in source if "serviceAccountToken" in each)
 
-    claims = _claims(cluster.token(NAMESPACE, ACCOUNT, node=OWN, seconds=seconds))
+    claims = _claims(deployed.token(NAMESPACE, ACCOUNT, node=OWN, seconds=seconds))
 
     assert 3600 == claims["exp"] - claims["iat"]
 

@@ -11,7 +11,6 @@ from tests.behaviour.deployment import (
     OWN,
     SECRETS,
     VERSIONS,
-    deploy,
     event,
     nodeimage,
     nodeimages,
@@ -80,14 +79,13 @@ ALLOWED: dict[str, tuple[str, str, Json | list[Json] | None]] = {
 
 
 @pytest.fixture(scope="module")
-def cluster(apiserver: ApiServer) -> ApiServer:
+def cluster(deployed: ApiServer) -> ApiServer:
     """A cluster with Prewarm in it, and a secret in each namespace that matters."""
-    deploy(apiserver)
-    apiserver.account(ELSEWHERE, "nobody")
+    deployed.account(ELSEWHERE, "nobody")
     for namespace in (SECRETS, ELSEWHERE, NAMESPACE):
         secret = {"apiVersion": "v1", "kind": "Secret", **SECRET}
-        apiserver.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(secret))
-    return apiserver
+        deployed.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(secret))
+    return deployed
 
 
 @pytest.fixture(scope="module")

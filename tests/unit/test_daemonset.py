@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from daemon import __version__
+from daemon.cli import _parser
+from daemon.config import AgentSettings
 from daemon.runtime.detection import CANDIDATES
 from tests.rights import documented, granted
 
@@ -119,6 +121,21 @@ def test_a_new_version_replaces_a_tenth_of_the_agents_at_a_time() -> None:
 def test_a_probe_asks_its_own_question(probe: str, path: str) -> None:
     """A loop that stands still is restarted; a runtime or API server that is away only makes the Pod unready."""
     assert {"path": path, "port": "http"} == CONTAINER[probe]["httpGet"]
+
+
+def test_the_arguments_are_ones_that_the_command_takes() -> None:
+    """The container's command is the agent's, with options that exist."""
+    options = _parser().parse_args(CONTAINER["args"])
+
+    assert "prewarm agent" == options.parser.prog
+
+
+def test_the_port_of_the_probes_is_where_the_agent_listens() -> None:
+    """The agent's default address and the manifest's port are one."""
+    (port,) = CONTAINER["ports"]
+
+    assert AgentSettings(node_name="any").listen == f":{port['containerPort']}"
+    assert "http" == port["name"]
 
 
 def test_the_agent_is_told_its_node_and_its_pod() -> None:
