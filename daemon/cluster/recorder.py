@@ -117,7 +117,7 @@ class EventRecorder:
                 self._failed(error)
 
     def stop(self, *, timeout_seconds: float = FLUSH_SECONDS) -> None:
-        """Take no more; `run` sends what is queued for so long, and returns."""
+        """Take no more; `run` sends what is queued for so long, and returns. Closing the api ends what hangs then."""
         self._deadline = time.monotonic() + timeout_seconds
         self._stopping.set()
         self._queue.put(None)
