@@ -125,7 +125,8 @@ class ClusterCredentials:
             if remembered is None:
                 raise
             return remembered
-        except NotFound:
+        except (NotFound, Denied):
+            # Whoever took the copy away, or our right to it, has ended its use.
             with self._lock:
                 self._remembered.pop(named, None)
             raise
