@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
@@ -385,6 +385,7 @@ _STEPS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(steps=st.lists(_STEPS, max_size=40), is_busy=st.booleans())
 def test_every_attempt_of_any_story_is_counted_once(steps: list[tuple[Any, ...]], *, is_busy: bool) -> None:
     """Whatever comes, in whatever order: the ends that are told are the attempts that were begun and do not run."""

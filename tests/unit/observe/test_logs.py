@@ -114,7 +114,7 @@ def test_an_exception_can_be_given(stream: io.StringIO, given_as: Callable[[Exce
 _VALUES = st.text(st.characters()) | st.binary() | st.builds(ValueError, st.text(st.characters())) | st.datetimes()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=st.text(st.characters()), values=st.dictionaries(st.text(st.characters()), _VALUES))
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_every_line_is_a_line(form: str, event: str, values: dict[str, object]) -> None:

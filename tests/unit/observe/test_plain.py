@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.api.credential import Credential
@@ -84,6 +84,7 @@ def test_a_long_list_is_cut_and_a_deep_one_is_words() -> None:
     assert "[...]" in str(plain(endless))
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none()
