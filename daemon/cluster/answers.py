@@ -67,11 +67,11 @@ def error_of(
         status: what the body said; empty where it was no Status.
         retry_after: the header of that name.
         token: the token that was sent, which no words may repeat.
-        is_secret: a Secret was sent: what the server says about its content is left out.
+        is_secret: it is about a Secret: what the server says about content is left out.
     """
     kind = _CLASSES.get(code, ServerFailed)
-    has_content = is_secret and kind in {Invalid, ServerFailed}
-    words = status.reason if has_content else status.message or status.reason
+    may_quote = is_secret and kind in {Invalid, ServerFailed}
+    words = status.reason if may_quote else status.message or status.reason
     said = shown(words, token=token) or "no words from the server"
     return kind(f"{asked}: HTTP {code}: {said}", code=code, retry_after_seconds=_pause(retry_after, status.details))
 

@@ -49,9 +49,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.verb} {self.path}"
 
     @property
-    def sends_secret(self) -> bool:
-        """Whether its body is a Secret's."""
-        return self.body is not None and target_of(self.path).resource.startswith("secrets")
+    def is_secret(self) -> bool:
+        """Whether it is about Secrets, whose content the server's words may quote."""
+        return target_of(self.path).resource.startswith("secrets")
 
 
 class Exchange:
@@ -94,10 +94,12 @@ class Exchange:
         try:
             response = self._request(question, token=token)
         except NO_ANSWER as error:
-            self._telemetry.requested(question.verb, target.resource, "none")
-            raise unreachable(question, error) from error
-        self._telemetry.requested(question.verb, target.resource, str(response.status))
-        return response
+            failure = _unreachable(question, error)
+        else:
+            self._telemetry.requested(question.verb, target.resource, str(response.status))
+            return response
+        self._telemetry.requested(question.verb, target.resource, "none")
+        raise failure
 
     def _request(self, question: Question, *, token: str) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": JSON, "User-Agent": self._user_agent}
@@ -154,7 +156,10 @@ def chunks_of(response: urllib3.BaseHTTPResponse, question: Question) -> Iterato
         while chunk := response.read1(READ_BYTES, decode_content=False):
             yield chunk
     except NO_ANSWER as error:
-        raise unreachable(question, error) from error
+        failure = _unreachable(question, error)
+    else:
+        return
+    raise failure
 
 
 def set_silence(response: urllib3.BaseHTTPResponse, *, seconds: float) -> None:
@@ -164,8 +169,8 @@ def set_silence(response: urllib3.BaseHTTPResponse, *, seconds: float) -> None:
         connection.stream_socket.settimeout(seconds)
 
 
-def unreachable(question: Question, error: BaseException) -> Unreachable:
-    """Return the error of a question without a whole answer."""
+def _unreachable(question: Question, error: BaseException) -> Unreachable:
+    """Return the error of a question without a whole answer; raised apart from its cause, which quotes the server."""
     return Unreachable(f"{question.asked}: {words_of(error)}")
 
 
@@ -180,5 +185,5 @@ def _refusal(response: urllib3.BaseHTTPResponse, question: Question, *, token: s
         status=status_of(body),
         retry_after=response.headers.get("Retry-After", ""),
         token=token,
-        is_secret=question.sends_secret,
+        is_secret=question.is_secret,
     )
