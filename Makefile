@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.prewarm-stamp
 # What a new environment depends on: the locks, the package's metadata, and what its stubs are generated from.
 INPUTS := requirements/dev.txt pyproject.toml hatch_build.py $(wildcard protos/*.proto)
 # Each is a module of bench/, with _ for -.
-BENCHES := engine-cold engine-many resume progress eta memory-run
+BENCHES := engine-cold engine-many resume progress eta memory-run agent-latency agent-writes agent-memory agent-idle
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

@@ -9,13 +9,13 @@ import contextlib
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from bench.figure import conclude, limited, show, show_spread
+from bench.memory import FIELDS, at_rest
 from bench.stage import MB, Stage, environment, layers, make_cold, manifest, run_command, stage
 from tests.servers import binaries
 from tests.servers.containerd import Containerd
@@ -29,10 +29,6 @@ IMAGES = 20
 LAYERS = 4
 LAYER_BYTES = 5 * MB
 PULL_TIMEOUT_SECONDS = 240.0
-REST_SECONDS = 10.0
-REST_TIMEOUT_SECONDS = 120.0
-KIB_PER_MIB = 1024
-_FIELDS = ("RssAnon", "VmRSS", "Threads")
 
 
 def main() -> int:
@@ -45,7 +41,7 @@ def main() -> int:
         containerd = place.containerd(binaries.NEWEST)
         show(f"== {NAME}, containerd {containerd.binaries.version}: {IMAGES} images")
         samples = [_at_rest(place, containerd, images) for _ in range(RUNS)]
-    for field, unit in zip(_FIELDS, ("MiB", "MiB", ""), strict=True):
+    for field, unit in zip(FIELDS, ("MiB", "MiB", ""), strict=True):
         show_spread(field, [sample[field] for sample in samples], unit=unit)
     return conclude([limited(NAME, statistics.median(one["RssAnon"] for one in samples), limit=BOUND_MIB, unit="MiB")])
 
@@ -62,7 +58,7 @@ def _at_rest(place: Stage, containerd: Containerd, images: Sequence[str]) -> dic
         )
         if process.poll() is not None:
             raise RuntimeError(f"prewarm run --watch ended by itself, with {process.returncode}")
-        return _settled(process.pid)
+        return at_rest(process.pid)
 
 
 @contextlib.contextmanager
@@ -80,28 +76,6 @@ def _pulled(output: Path) -> int:
     lines = output.read_bytes().splitlines(keepends=True)
     events = [msgspec.json.decode(line) for line in lines if line.endswith(b"\n")]
     return len({event["image"] for event in events if event["event"] == "image_pulled"})
-
-
-def _settled(pid: int) -> dict[str, float]:
-    """Return the values once they have not moved for REST_SECONDS."""
-    last, since = _status(pid), time.monotonic()
-
-    def is_settled() -> bool:
-        nonlocal last, since
-        now = _status(pid)
-        if now != last:
-            last, since = now, time.monotonic()
-        return time.monotonic() - since >= REST_SECONDS
-
-    until(is_settled, what="memory at rest", timeout_seconds=REST_TIMEOUT_SECONDS)
-    return last
-
-
-def _status(pid: int) -> dict[str, float]:
-    """Read sizes in MiB and the number of threads."""
-    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    rows = {words[0].removesuffix(":"): words[1:] for words in lines if words}
-    return {name: float(rows[name][0]) / (KIB_PER_MIB if "kB" in rows[name] else 1) for name in _FIELDS}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""A watcher of one NodeImage, apart from the code under test: every state of it that the API server told, and when."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tests.servers.apiserver import ApiServer
+
+
+Json = dict[str, Any]
+DEADLINE_SECONDS = 60.0
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """One state of the object and the moment at which the watcher had it."""
+
+    seconds: float
+    resource: Json
+
+    def phase(self, repository: str, tag: str, *, version: int) -> str:
+        """Return the phase of an entry in this version, "" where nothing is said of it."""
+        statuses = self.resource.get("status", {}).get("imageStatuses", {})
+        tags = statuses.get(repository, {}).get("tags", [])
+        return next((one["phase"] for one in tags if (one["tag"], one.get("version", 0)) == (tag, version)), "")
+
+
+class Watcher:
+    """Watches while entered; the thread ends with the server's watch."""
+
+    def __init__(self, apiserver: ApiServer, name: str, *, for_seconds: int = 600) -> None:
+        self._apiserver = apiserver
+        self._path = (
+            f"/apis/apps.kruise.io/v1beta1/nodeimages?watch=1&fieldSelector=metadata.name={name}"
+            f"&timeoutSeconds={for_seconds}"
+        )
+        self._for_seconds = for_seconds
+        self._told = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self.sightings: list[Sighting] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.until(bool, what="the object is seen")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the thread to the server's end of the watch."""
+
+    def until(self, condition: Callable[[list[Sighting]], bool], *, what: str) -> None:
+        """
+        Wait until what was seen fits.
+
+        Raises:
+            TimeoutError: it does not in time.
+        """
+        with self._told:
+            if not self._told.wait_for(lambda: condition(self.sightings), timeout=DEADLINE_SECONDS):
+                raise TimeoutError(f"not within {DEADLINE_SECONDS:g} s: {what}")
+
+    def is_quiet_for(self, seconds: float) -> bool:
+        """Tell whether nothing has been seen for so long."""
+        return time.monotonic() - self.sightings[-1].seconds >= seconds
+
+    def _run(self) -> None:
+        for event in self._apiserver.watch(self._path, timeout_seconds=self._for_seconds + 30):
+            with self._told:
+                self.sightings.append(Sighting(time.monotonic(), event["object"]))
+                self._told.notify_all()
