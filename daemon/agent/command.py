@@ -27,9 +27,9 @@ from daemon.observe.listening import CannotListen
 
 BAD_INPUT: Final = 2
 CRASHED: Final = 1
-# The kubelet gives a Pod 30 s: the loop takes up to ten for its pulls, the last status up to eight.
-LOOP_END_SECONDS: Final = 12.0
-WRITER_END_SECONDS: Final = 12.0
+# The kubelet gives a Pod 30 s. The loop takes up to ten for its pulls, the last status up to six and a request's time.
+LOOP_END_SECONDS: Final = 11.0
+WRITER_END_SECONDS: Final = 9.5
 WATCH_END_SECONDS: Final = 2.0
 EVENTS_END_SECONDS: Final = 2.0
 

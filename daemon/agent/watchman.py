@@ -19,6 +19,7 @@ from daemon.observe.metrics import AgentMetrics
 
 WATCH: Final = "watch"
 STATUS: Final = "status"
+EVENTS: Final = "events"
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ class Watchman:
 
     def event_failed(self, error: ClusterError) -> None:
         """An event was not taken; events are best effort."""
-        self._log.debug("event_failed", error=type(error).__name__, message=error.message)
+        self._failed(EVENTS, error)
 
     def _failed(self, what: str, error: ClusterError) -> None:
         trouble = Trouble(seconds=self._clock.now().seconds, words=f"{what}: {type(error).__name__}: {error.message}")

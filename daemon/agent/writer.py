@@ -24,7 +24,7 @@ from daemon.node.task import NodeState
 
 PATCH_TIMEOUT_SECONDS: Final = 10.0
 # The kubelet gives a Pod 30 s to end, of which the loop takes up to ten for its pulls.
-LAST_WORDS_SECONDS: Final = 8.0
+LAST_WORDS_SECONDS: Final = 6.0
 LAST_PATCH_TIMEOUT_SECONDS: Final = 3.0
 # Waiting stands still while the machine is suspended, and our durations do not.
 LONGEST_WAIT_SECONDS: Final = 60.0

@@ -25,7 +25,7 @@ def evicted(task: Task, *, now: Moment) -> Task:
     At once the first time in a day, then after 10 s doubling to 1 h, since a kubelet that is short of disk would take
     it again (design: kept warm).
     """
-    gone = replace(task, image_id="", digest="", is_adopted=False)
+    gone = replace(task, image_id="", digest="", is_adopted=False, is_fetched=False)
     if task.phase is not Phase.SUCCEEDED:
         return gone
     times = (*_evictions_of_a_day(task, now=now), now.seconds)
