@@ -21,10 +21,12 @@ from tests.servers.apiserver_access import ApiFailed
 from tests.servers.openkruise import crds as theirs
 from tests.servers.openkruise.manager_objects import GROUP, Release
 from tests.servers.openkruise.manager_references import split
+from tests.servers.processes import until
 
 
 Json = dict[str, Any]
 
+DEADLINE_SECONDS: Final = 60.0
 _LONG_AGO: Final = "2026-01-01T00:00:00Z"
 
 
@@ -89,6 +91,10 @@ class Cluster:
         """Delete a job; with a finalizer it goes when the manager has let go of it."""
         self.apiserver.request("DELETE", self._jobs(name))
 
+    def read(self, node: str) -> Json:
+        """Return a NodeImage that is there."""
+        return self.apiserver.request("GET", self._node_images(node))
+
     def node_image(self, name: str) -> Json | None:
         """Return a NodeImage, None where there is none."""
         try:
@@ -112,6 +118,11 @@ class Cluster:
         """Merge something into a NodeImage or its status."""
         return self.apiserver.request("PATCH", self._node_images(name) + subresource, patch)
 
+    def uid(self, node: str) -> str:
+        """Return a NodeImage's uid, "" where there is none."""
+        uid: str = (self.node_image(node) or {"metadata": {"uid": ""}})["metadata"]["uid"]
+        return uid
+
     def entry(self, node: str, *, image: str) -> Json | None:
         """Return the tag entry of an image, None where it is not wanted."""
         return _find((self.node_image(node) or {}).get("spec", {}).get("images", {}), image)
@@ -119,6 +130,32 @@ class Cluster:
     def status(self, node: str, *, image: str) -> Json | None:
         """Return the tag status of an image, None where nothing is told of it."""
         return _find((self.node_image(node) or {}).get("status", {}).get("imageStatuses", {}), image)
+
+    def completed(self, name: str) -> Json:
+        """Return a job's status once its manager has seen its end."""
+        found: list[Json] = []
+
+        def is_complete() -> bool:
+            found[:] = [self.job(name).get("status", {})]
+            return "completionTime" in found[0]
+
+        until(is_complete, what=f"end of job {name}", timeout_seconds=DEADLINE_SECONDS)
+        return found[0]
+
+    def said(self, node: str, *, image: str, phase: str, version: int = 0) -> Json:
+        """Return a tag status once it says this of this version."""
+        found: list[Json] = []
+
+        def fits() -> bool:
+            found[:] = [self.status(node, image=image) or {}]
+            return (phase, version) == (found[0].get("phase"), found[0].get("version", 0))
+
+        try:
+            until(fits, what=f"{image} {phase} in version {version}", timeout_seconds=DEADLINE_SECONDS)
+        except TimeoutError as error:
+            error.add_note(f"last: {found}")
+            raise
+        return found[0]
 
     def create_pull_secret(self, name: str, *, host: str, user: str, password: str) -> None:
         """Create a dockerconfigjson Secret beside the jobs."""
