@@ -89,7 +89,9 @@ def assembled(settings: AgentSettings, *, access: Access, credentials: Credentia
     view = View(settings, runtime=runtime, started_at=clock.now().at, clock=clock)
     metrics = AgentMetrics(version=__version__, space=view.space)
     watchman = Watchman(log, metrics=metrics, clock=clock)
-    telemetry = Telemetry(requested=metrics.api_requested, restarted=metrics.watch_restarted)
+    telemetry = Telemetry(
+        requested=metrics.api_requested, restarted=metrics.watch_restarted, opened=watchman.watch_heard
+    )
     api = HttpApi(access, user_agent=USER_AGENT, telemetry=telemetry)
     recorder = _recorder(api, settings, watchman=watchman, metrics=metrics)
     announcer = Announcer(recorder, node_name=settings.node_name, has_owner_events=settings.has_owner_events)

@@ -162,6 +162,7 @@ class Reflector:
             silence_seconds=asked_seconds + self._timing.slack_seconds,
         ) as lines:
             self._synced()
+            self._telemetry.opened()
             self._watching_since = self._clock.now().seconds
             for line in lines:
                 self._hear(line)
