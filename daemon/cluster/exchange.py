@@ -18,9 +18,10 @@ from daemon.cluster.access import Access
 from daemon.cluster.answers import error_of, status_of
 from daemon.cluster.connections import Connection, Sockets, open_pool, split_server
 from daemon.cluster.errors import ClusterError, Oversized, Unreachable
-from daemon.cluster.failures import NO_ANSWER, words_of
+from daemon.cluster.failures import NO_ANSWER, is_distrust, words_of
 from daemon.cluster.interface import Telemetry
 from daemon.cluster.paths import Verb, target_of
+from daemon.cluster.tls import trust_anew
 
 
 CONNECT_SECONDS = 10.0
@@ -58,6 +59,8 @@ class Exchange:
     """Sends questions to one API server over connections of its own; thread-safe."""
 
     def __init__(self, access: Access, *, user_agent: str, telemetry: Telemetry, tls: ssl.SSLContext) -> None:
+        self._access = access
+        self._tls = tls
         self._token = access.token
         self._user_agent = user_agent
         self._telemetry = telemetry
@@ -95,6 +98,8 @@ class Exchange:
             response = self._request(question, token=token)
         except NO_ANSWER as error:
             failure = _unreachable(question, error)
+            if is_distrust(error):
+                trust_anew(self._tls, self._access)
         else:
             self._telemetry.requested(question.verb, target.resource, str(response.status))
             return response

@@ -31,6 +31,11 @@ def words_of(error: BaseException) -> str:
     return (cause.strerror if isinstance(cause, OSError) else None) or CUT
 
 
+def is_distrust(error: BaseException) -> bool:
+    """Tell whether it was the server's certificate that we did not trust."""
+    return isinstance(_cause(error), ssl.SSLCertVerificationError)
+
+
 def _tls_words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"

@@ -1,5 +1,6 @@
 """Whom we trust and what we show: an Access as a TLS context, made once and shared by all connections."""
 
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def tls_context(access: Access) -> ssl.SSLContext:
     if access.client_certificate is not None:
         _show(context, access.client_certificate, key=access.client_key)
     return context
+
+
+def trust_anew(context: ssl.SSLContext, access: Access) -> None:
+    """Trust what the CA file holds now too: where a cluster changes its CA, the file changes under a running Pod."""
+    if access.ca_file is not None:
+        with contextlib.suppress(NoAccess):
+            _trust(context, access.ca_file)
 
 
 def _trust(context: ssl.SSLContext, ca_file: Path) -> None:

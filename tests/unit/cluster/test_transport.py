@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 
 from daemon.cluster.access import NoAccess
 from daemon.cluster.errors import (
@@ -231,6 +232,23 @@ def test_a_certificate_of_another_ca_is_not_trusted(api: ScriptedApi, tmp_path: 
     assert isinstance(error, Unreachable)
     assert "its certificate is not trusted" in error.message
     assert [] == api.requests
+    client.close()
+
+
+def test_a_new_ca_in_the_file_is_trusted(api: ScriptedApi, tmp_path: Path) -> None:
+    """A cluster that changes its CA puts it into the Pod's file; the request after the first refusal goes through."""
+    access = api.access(tmp_path)
+    assert access.ca_file is not None
+    right = access.ca_file.read_bytes()
+    trustme.CA().cert_pem.write_to_path(str(access.ca_file))
+    client = HttpApi(access, user_agent="t")
+    for _ in range(2):
+        assert "its certificate is not trusted" in _failure(lambda: _get(client)).message
+
+    access.ca_file.write_bytes(right)
+    _failure(lambda: _get(client))
+
+    assert {} == _get(client)
     client.close()
 
 
