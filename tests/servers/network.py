@@ -1,0 +1,116 @@
+"""
+A network between a client and a server, that stalls, breaks and refuses on command; what goes over it is not looked at.
+
+    with Network(server.port) as network:
+        client = connect("127.0.0.1", network.port)
+        network.stall()      # connections stay open and nothing arrives, in either direction
+"""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.servers.connections import reset
+
+
+PIECE_BYTES = 64 << 10
+CONNECT_SECONDS = 10.0
+
+
+class Network:
+    """A way to the server at 127.0.0.1:server_port, from a free port that it keeps; thread-safe."""
+
+    def __init__(self, server_port: int) -> None:
+        self.port = 0
+        self._server_port = server_port
+        self._listener: socket.socket | None = None
+        self._changed = threading.Condition()
+        self._is_stalled = False
+        self._ends: set[socket.socket] = set()
+
+    def __enter__(self) -> Self:
+        self.accept()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.refuse()
+        self.flow()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._ends) // 2
+
+    def stall(self) -> None:
+        """Let nothing through from now on; connections stay open, and new ones are taken."""
+        with self._changed:
+            self._is_stalled = True
+
+    def flow(self) -> None:
+        """Let through what waits, and all that comes."""
+        with self._changed:
+            self._is_stalled = False
+            self._changed.notify_all()
+
+    def cut(self) -> None:
+        """Break every connection now; new ones are taken."""
+        with self._changed:
+            ends = list(self._ends)
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def refuse(self) -> None:
+        """Take no connections from now on, and break those that are open."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.cut()
+
+    def accept(self) -> None:
+        """Take connections, again on the same port after `refuse`."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._take, args=(self._listener,), name="network", daemon=True).start()
+
+    def _take(self, listener: socket.socket) -> None:
+        while self._listener is listener:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), name="network-carry", daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(("127.0.0.1", self._server_port), timeout=CONNECT_SECONDS)
+        except OSError:
+            reset(client)
+            return
+        server.settimeout(None)
+        with self._changed:
+            self._ends |= {client, server}
+        back = threading.Thread(target=self._pump, args=(server, client), name="network-back", daemon=True)
+        back.start()
+        self._pump(client, server)
+        back.join()
+        with self._changed:
+            self._ends -= {client, server}
+        client.close()
+        server.close()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(PIECE_BYTES):
+                with self._changed:
+                    self._changed.wait_for(lambda: not self._is_stalled or self._listener is None)
+                sink.sendall(piece)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
