@@ -10,59 +10,15 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
 from tests.servers.apiserver_access import Access, Json, Requests
 from tests.servers.apiserver_accounts import Accounts, mount
+from tests.servers.apiserver_interface import Server
 from tests.servers.apiserver_process import ControlPlane
-
-
-class Server(Protocol):
-    """What runs the API: processes of a test's own (ControlPlane), or an ExistingCluster that refuses to be stopped."""
-
-    access: Access
-    kubeconfig: Path
-    has_ipv6: bool
-
-    @property
-    def kubectl(self) -> Path:
-        """The client that goes with it."""
-        ...
-
-    def open(self) -> None:
-        """Bring it up with all that it needs."""
-        ...
-
-    def close(self) -> None:
-        """End it with all that it needed."""
-        ...
-
-    def start(self) -> None:
-        """Start the API server alone."""
-        ...
-
-    def stop(self) -> None:
-        """Stop the API server alone."""
-        ...
-
-    def kill(self) -> None:
-        """Kill the API server alone."""
-        ...
-
-    def freeze(self) -> None:
-        """Make the API server hang."""
-        ...
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        ...
-
-    def compact(self) -> None:
-        """Forget old revisions."""
-        ...
 
 
 class ApiServer:
