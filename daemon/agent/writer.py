@@ -106,7 +106,7 @@ class StatusWriter:
         """Write until stopped."""
         while not self._is_ending:
             self._take_all(wait_seconds=self._seconds_left())
-            if self._is_due():
+            if self._is_due() and not self._is_ending:
                 self._write(timeout_seconds=PATCH_TIMEOUT_SECONDS)
         self._write_last_words()
 
