@@ -7,6 +7,7 @@ named, each question looks for one; once found it stays the one, since gRPC conn
 
 import threading
 import time
+from collections.abc import Callable
 
 from daemon.runtime.connect import connect
 from daemon.runtime.detection import Detection, detect
@@ -36,9 +37,10 @@ def awaited(endpoint: str) -> ImageRuntime:
 
 
 class AwaitedRuntime:
-    """An ImageRuntime that is looked for until it is found; thread-safe, as that is."""
+    """An ImageRuntime that `look` looks for until it is found; thread-safe, as that is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, look: Callable[[], Detection] = detect) -> None:
+        self._detect = look
         self._lock = threading.Lock()
         self._found: ImageRuntime | None = None
         self._is_closed = False
@@ -100,7 +102,7 @@ class AwaitedRuntime:
         return is_wanted and time.monotonic() >= self._looked_seconds + LOOK_AGAIN_SECONDS
 
     def _look(self) -> None:
-        detection = detect()
+        detection = self._detect()
         self._found, self._problem = detection.runtime, _words(detection)
         self._looked_seconds = time.monotonic()
 
