@@ -146,8 +146,10 @@ class ApiServer:
         Raises:
             subprocess.CalledProcessError: it ended with an error; its words are in `stderr` and in a note.
         """
-        command = [self._server.kubectl, "--kubeconfig", self.kubeconfig, *arguments]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
+        cache = self._folder / "kubectl"
+        command = [self._server.kubectl, "--kubeconfig", self.kubeconfig, "--cache-dir", cache, *arguments]
+        # A kubeconfig's login plugin needs its person's environment; their kubectl preferences would change answers.
+        environment = {**os.environ, "KUBERC": "off"}
         try:
             done = subprocess.run(
                 [str(part) for part in command],
