@@ -1,5 +1,5 @@
 """
-A network between a client and a server, that stalls, breaks and refuses on command; what goes over it is not looked at.
+A network between a client and a server, that stalls, breaks, loses and refuses on command; it looks at nothing.
 
     with Network(server.port) as network:
         client = connect("127.0.0.1", network.port)
@@ -7,7 +7,9 @@ A network between a client and a server, that stalls, breaks and refuses on comm
 """
 
 import contextlib
+import ctypes
 import socket
+import struct
 import threading
 from types import TracebackType
 from typing import Self
@@ -17,6 +19,9 @@ from tests.servers.connections import reset
 
 PIECE_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
+# Linux' socket filter, which socket has no name for: `BPF_RET | BPF_K` with 0 takes no byte of any packet.
+SO_ATTACH_FILTER = 26
+_TAKE_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 class Network:
@@ -63,6 +68,17 @@ class Network:
         for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def lose(self) -> None:
+        """
+        Lose all that the two ends of every connection send from now on, as when a machine is gone; new ones are taken.
+
+        Neither end is told: no packet is acknowledged, not even the kernel's own probes.
+        """
+        with self._changed:
+            ends = list(self._ends)
+        for end in ends:
+            _take_nothing(end)
 
     def refuse(self) -> None:
         """Take no connections from now on, and break those that are open."""
@@ -114,3 +130,8 @@ class Network:
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+
+def _take_nothing(end: socket.socket) -> None:
+    instructions = ctypes.create_string_buffer(_TAKE_NOTHING, len(_TAKE_NOTHING))
+    end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(instructions)))

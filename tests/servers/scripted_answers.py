@@ -61,11 +61,11 @@ class Script:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[tuple[str, Reply]] = []
+        self._waiting: list[tuple[str, Reply | None]] = []
         self._always: dict[str, Reply] = {}
 
-    def add(self, verb: str, reply: Reply, *, times: int = 1) -> None:
-        """Give the reply to the next so many requests of this verb."""
+    def add(self, verb: str, reply: Reply | None, *, times: int = 1) -> None:
+        """Give the reply to the next so many requests of this verb; None lets one have the server's own answer."""
         with self._lock:
             self._waiting += [(verb, reply)] * times
 

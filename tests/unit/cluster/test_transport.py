@@ -1,5 +1,6 @@
 """What a request sends, and what each kind of answer becomes."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -319,6 +320,17 @@ def test_a_ca_that_is_none_is_refused_at_the_start(content: bytes | None, api: S
 
     with pytest.raises(NoAccess, match=str(ca_file)):
         HttpApi(msgspec.structs.replace(access, ca_file=ca_file), user_agent="t")
+
+
+def test_a_dead_peer_is_found_by_the_kernel(client: HttpApi) -> None:
+    """Nothing is held back, silence is probed after 15 s, and 30 s without an answer end a connection."""
+    _get(client)
+
+    used = next(iter(client._exchange._sockets._open))
+    tcp = ("TCP_NODELAY", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+
+    assert 1 == used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert [1, 15, 5, 3, 30_000] == [used.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in tcp]
 
 
 def test_connections_are_used_again(api: ScriptedApi, client: HttpApi) -> None:

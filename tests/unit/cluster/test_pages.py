@@ -1,0 +1,87 @@
+"""A list is complete and of one moment, however many pages it takes."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.cluster.cache import identity_of
+from daemon.cluster.errors import Expired, Oversized, ServerFailed, Unreachable
+from daemon.cluster.pages import Pages
+from daemon.cluster.transport import HttpApi
+from tests.servers.processes import until
+from tests.servers.scripted_answers import Answer, refused
+from tests.servers.scripted_api import ScriptedApi
+from tests.unit.cluster.conftest import Reflect
+from tests.unit.cluster.heard import Heard
+
+
+def _pages(api: ScriptedApi, client: HttpApi, *, is_stopped: bool = False) -> Pages:
+    return Pages(client, api.path, query={}, timeout_seconds=10, is_stopped=lambda: is_stopped)
+
+
+def test_a_page_that_is_too_large_is_asked_for_smaller(api: ScriptedApi, tmp_path: Path) -> None:
+    """Objects larger than expected make pages smaller, for good, instead of filling the memory."""
+    client = HttpApi(api.access(tmp_path), user_agent="t", answer_bytes=20_000)
+    for number in range(20):
+        api.put(f"n{number:02}", {"spec": "x" * 2000})
+    pages = _pages(api, client)
+
+    first, second = pages.list(), pages.list()
+    client.close()
+
+    assert [f"n{number:02}" for number in range(20)] == [identity_of(each).name for each in first.resources]
+    assert first == second
+    assert ["500", "62", "7", "7", "7", "7", "7", "7"] == [request.query["limit"] for request in api.asked("list")]
+
+
+def test_an_object_that_is_too_large_alone_is_oversized(api: ScriptedApi, tmp_path: Path) -> None:
+    """There is no smaller page than one object; the caller hears so and lives."""
+    client = HttpApi(api.access(tmp_path), user_agent="t", answer_bytes=1000)
+    api.put("a", {"spec": "x" * 2000})
+
+    with pytest.raises(Oversized):
+        _pages(api, client).list()
+    client.close()
+
+
+def test_a_list_that_goes_stale_is_begun_anew(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
+    """410 between two pages: the listener hears of one list, with everything."""
+    for number in range(600):
+        api.put(f"n{number}")
+    api.script.add("list", None)
+    api.script.add("list", refused(410, "Expired"))
+
+    reflector = reflect()
+    until(lambda: reflector.is_synced, what="the list", timeout_seconds=20)
+
+    assert ["", "500", "", "500"] == [request.query.get("continue", "") for request in api.asked("list")]
+    assert 1 == len([word for word in heard.words if word.startswith("listed")])
+    assert [Expired] == [type(error) for error in heard.errors]
+    assert 600 == len(reflector.cache.resources())
+
+
+def test_a_stop_ends_a_list_between_pages(api: ScriptedApi, client: HttpApi) -> None:
+    """Nobody waits for ten more pages."""
+    for number in range(501):
+        api.put(f"n{number}")
+
+    with pytest.raises(Unreachable, match="stopped"):
+        _pages(api, client, is_stopped=True).list()
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"items": 1}', b'{"items": [1]}', b'{"items": {"a": 1}}'])
+def test_what_is_no_list_is_the_servers_failure(api: ScriptedApi, client: HttpApi, body: bytes) -> None:
+    """An answer without items would otherwise look like a cluster without objects."""
+    api.script.add("list", Answer(body=body))
+
+    with pytest.raises(ServerFailed):
+        _pages(api, client).list()
+
+
+def test_an_empty_list_may_be_null(api: ScriptedApi, client: HttpApi) -> None:
+    """Go writes no items as null."""
+    api.script.add("list", Answer(body=b'{"metadata": {"resourceVersion": "7"}, "items": null}'))
+
+    listed = _pages(api, client).list()
+
+    assert ((), "7") == (listed.resources, listed.version)
