@@ -14,6 +14,7 @@ from tests.servers.fixtures import (
     start_containerd,
     workdir,
 )
+from tests.servers.fixtures_agent import deployed, node_image, start_agent
 from tests.servers.fixtures_apiserver import (
     apiserver,
     apiserver_flags,
@@ -30,11 +31,13 @@ __all__ = [
     "apiserver_flags",
     "containerd",
     "containerd_binaries",
+    "deployed",
     "faults",
     "hosts",
     "mount_disk",
     "names",
     "namespace",
+    "node_image",
     "private_registry",
     "push",
     "push_private",
@@ -43,6 +46,7 @@ __all__ = [
     "pytest_runtest_setup",
     "registry",
     "runtime",
+    "start_agent",
     "start_containerd",
     "workdir",
 ]
