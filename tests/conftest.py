@@ -4,11 +4,18 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure() -> None:
-    """Let SIGTERM end a run as Ctrl-C does, so that servers stop and mounts go."""
+    """
+    Let SIGTERM end a run as Ctrl-C does, so that servers stop and mounts go.
+
+    A property holds or not however busy the machine is: hypothesis' own time limits would make its tests timed ones.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,6 @@ from daemon.agent.ending import Died, Ending
 from daemon.clock import SystemClock
 from daemon.cluster.access import Access, NoAccess, in_pod
 from daemon.config import AgentSettings
-from daemon.credentials.plugin_config import PluginConfig, read_plugin_config
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials, default_config_files
 from daemon.observe import logs
@@ -68,11 +67,18 @@ def _access(settings: AgentSettings) -> Access:
 def _credentials(settings: AgentSettings) -> Credentials:
     """Find what a node has beside the NodeImage's secrets: docker's config.json and exec plugins."""
     environment = dict(os.environ)
-    config = read_plugin_config(Path(settings.plugin_config)) if settings.plugin_config else PluginConfig()
+    plugins = _plugins(settings, environment) if settings.plugin_config else None
+    return Credentials(config_files=default_config_files(environment), plugins=plugins)
+
+
+def _plugins(settings: AgentSettings, environment: dict[str, str]) -> Plugins:
+    # Its YAML parser is loaded where there is something to parse: most agents have no plugins.
+    from daemon.credentials.plugin_config import read_plugin_config
+
+    config = read_plugin_config(Path(settings.plugin_config))
     for problem in config.problems:
         logs.logger().warning("plugin_config_problem", message=str(problem))
-    plugins = Plugins(config.providers, bin_dir=Path(settings.plugin_bin_dir), environ=environment)
-    return Credentials(config_files=default_config_files(environment), plugins=plugins)
+    return Plugins(config.providers, bin_dir=Path(settings.plugin_bin_dir), environ=environment)
 
 
 def _serve(assembly: Assembly, *, ending: Ending) -> int:

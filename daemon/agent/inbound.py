@@ -8,8 +8,9 @@ reach the loop, since only the spec says what is wanted.
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from daemon.api.manifest import parse_object
 from daemon.api.nodeimage import NodeImage
+from daemon.api.objects import read_object
+from daemon.api.rules.nodeimage import read_node_image
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import Resource
 from daemon.node.wanted import Wanted, wanted_of
@@ -79,8 +80,8 @@ class Inbound:
     def applied(self, resource: Resource) -> None:
         """Take the object: its status for the writer, and its spec for the loop where that has changed."""
         self._listener.watch_heard()
-        parsed = parse_object(resource)
-        if not isinstance(parsed.value, NodeImage):
+        parsed = read_object(resource, kind="NodeImage", read=read_node_image)
+        if parsed.value is None:
             return
         self._saw(self._path, resource)
         node_image = parsed.value

@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from daemon.api.findings import printable
-from daemon.api.manifest import parse_object
 from daemon.api.names import is_dns_subdomain
 from daemon.api.nodeimage import OwnerReference, SecretReference
+from daemon.api.objects import read_object
 from daemon.api.reasons import Reason
+from daemon.api.rules.secret import read_secret
 from daemon.api.secret import PullSecret
 from daemon.cluster.errors import ClusterError, Denied, NotFound, ServerFailed, Throttled, Unreachable
 from daemon.cluster.interface import Api, Resource
@@ -142,11 +143,10 @@ class ClusterCredentials:
 
 
 def _copy_of(resource: Resource) -> SecretCopy:
-    # An object that was read alone carries no apiVersion and kind of its own on some servers.
-    parsed = parse_object({"apiVersion": "v1", "kind": "Secret", **resource})
+    parsed = read_object({"kind": "Secret", **resource}, kind="Secret", read=read_secret)
     if parsed.errors:
         return SecretCopy(secret=None, problem=f"is unsound: {parsed.errors[0].text}")
-    if not isinstance(parsed.value, PullSecret):
+    if parsed.value is None:
         return SecretCopy(secret=None, problem="holds no docker config: its type serves no pull")
     return SecretCopy(secret=parsed.value, references=_references(resource))
 

@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from daemon.api.fields import Field
-from daemon.api.findings import FieldPath, Finding, Findings, printable
+from daemon.api.findings import FieldPath, Findings, printable
 from daemon.api.imagepulljob import ImageListPullJob, ImagePullJob
 from daemon.api.nodeimage import NodeImage
+from daemon.api.objects import Parsed, Resource
 from daemon.api.rules.imagelistpulljob import read_image_list_pull_job
 from daemon.api.rules.imagepulljob import read_image_pull_job
 from daemon.api.rules.metadata import API_VERSIONS
@@ -23,7 +24,6 @@ from daemon.api.secret import PullSecret
 from daemon.api.yamltext import YamlDocument, read_yaml
 
 
-Resource = ImagePullJob | ImageListPullJob | NodeImage
 Readable = Resource | PullSecret
 
 _READERS: Final[Mapping[str, Callable[[Field], Readable | None]]] = {
@@ -72,23 +72,6 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(problem for problem in self.problems if not problem.is_warning)
 
 
-class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One object as a value, with what was found in it.
-
-    `value` is None where its kind is unknown, and of a Secret that serves no pull. With errors, a job's value is not to
-    be used; a NodeImage's holds the entries that have none.
-    """
-
-    value: Readable | None
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """The findings that are no warnings."""
-        return tuple(finding for finding in self.findings if not finding.is_warning)
-
-
 def parse_manifests(text: str, *, source: str) -> Manifests:
     """
     Parse YAML or JSON text of any number of documents; never raises, every problem is in the answer.
@@ -103,7 +86,7 @@ def parse_manifests(text: str, *, source: str) -> Manifests:
     )
 
 
-def parse_object(value: object) -> Parsed:
+def parse_object(value: object) -> Parsed[Readable]:
     """Parse one object, such as an API server's answer decoded from JSON, and collect what is wrong with it."""
     return _parse(value, Findings())
 
@@ -179,7 +162,7 @@ def _object(value: object, path: FieldPath, *, document: YamlDocument, source: s
     )
 
 
-def _parse(value: object, findings: Findings) -> Parsed:
+def _parse(value: object, findings: Findings) -> Parsed[Readable]:
     document = Field(value=value, findings=findings)
     read = _reader(document)
     resource = read(document) if read else None

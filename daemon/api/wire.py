@@ -1,8 +1,8 @@
 """
 Values as the API server takes them: camelCase, times with Z, nothing that is absent.
 
-The way back is manifest.py's `parse_object`. A NodeImage's status carries the tag statuses alone: its counters and
-conditions are the report's.
+The way back is manifest.py's `parse_object`, or objects.py's for one kind. A NodeImage's status carries the tag
+statuses alone: its counters and conditions are the report's.
 """
 
 from datetime import datetime
@@ -10,8 +10,8 @@ from datetime import datetime
 import msgspec
 
 from daemon.api.imagepulljob import ImageListPullJob, ImagePullJob
-from daemon.api.manifest import Resource
 from daemon.api.nodeimage import NodeImage
+from daemon.api.objects import Resource
 from daemon.api.times import format_time
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from daemon.credentials.go_duration import go_duration_seconds
 from daemon.credentials.keyring import Pattern, parse_pattern
+from daemon.credentials.plugin_provider import CredentialProvider
 from daemon.credentials.problem import CredentialProblem
 
 
@@ -21,30 +22,6 @@ _PROVIDER_GROUP = "credentialprovider.kubelet.k8s.io"
 _VERSIONS = ("v1", "v1beta1", "v1alpha1")
 _FIELDS = frozenset({"name", "matchImages", "defaultCacheDuration", "apiVersion", "args", "env"})
 _SUFFIXES = frozenset({".json", ".yaml", ".yml"})
-
-
-class CredentialProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """One exec plugin as configured; its repr hides arguments and environment, which may hold secrets."""
-
-    name: str
-    match_images: tuple[Pattern, ...]
-    default_cache_seconds: float
-    api_version: str
-    args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def source(self) -> str:
-        """How the plugin is named to a person."""
-        return f"credential provider {self.name}"
-
-    def __repr__(self) -> str:
-        """Name the plugin and nothing else."""
-        return f"CredentialProvider(name={self.name!r})"
-
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        """Name the plugin where rich prints it, which otherwise asks msgspec for every field."""
-        return [("name", self.name)]
 
 
 class PluginConfig(msgspec.Struct, frozen=True, kw_only=True):

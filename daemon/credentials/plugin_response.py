@@ -10,8 +10,8 @@ import msgspec
 from daemon.api.credential import Credential
 from daemon.credentials.go_duration import go_duration_seconds
 from daemon.credentials.keyring import Entry, parse_key
-from daemon.credentials.plugin_config import CredentialProvider
 from daemon.credentials.plugin_process import PluginFailed
+from daemon.credentials.plugin_provider import CredentialProvider
 from daemon.images import ImageReference
 
 

@@ -15,8 +15,8 @@ import msgspec
 
 from daemon.api.credential import Credential
 from daemon.credentials.keyring import Keyring, matches
-from daemon.credentials.plugin_config import CredentialProvider
 from daemon.credentials.plugin_process import Bounds, PluginFailed, run_plugin
+from daemon.credentials.plugin_provider import CredentialProvider
 from daemon.credentials.plugin_response import Response, cache_keys, parse_response
 from daemon.credentials.problem import CredentialProblem
 from daemon.images import ImageReference

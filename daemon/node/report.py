@@ -22,8 +22,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
     A node's answer to what is wanted: one status for each wanted tag, echoing its version.
 
-    `runtime` is what answered last (containerd://2.3.7), `runtime_problem` says why the runtime does not answer, `space_problem` what a pull waits for on the disk; "" where
-    nothing is wrong.
+    `runtime` is what answered last (containerd://2.3.7), `runtime_problem` says why it does not answer now,
+    `space_problem` what a pull waits for on the disk; "" where nothing is wrong.
     """
 
     uid: str = ""

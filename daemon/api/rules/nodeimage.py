@@ -25,8 +25,8 @@ from daemon.api.nodeimage import (
     TagStatus,
 )
 from daemon.api.rules.metadata import read_metadata
-from daemon.api.rules.prewarm import read_min_free, read_time
-from daemon.api.rules.template import read_sandbox_config
+from daemon.api.rules.sandbox import read_sandbox_config
+from daemon.api.rules.scalars import read_min_free, read_time
 
 
 MOST_REPOSITORIES: Final = 256

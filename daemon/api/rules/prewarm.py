@@ -1,13 +1,12 @@
 """The rules of spec.prewarm, Prewarm's additions to a job: suspension, priority, gate, space and refresh."""
 
-from datetime import datetime
 from typing import Final
 
 from daemon.api.fields import INT32_MAX, Default, Field
 from daemon.api.imagepulljob import CompletionType, JobPrewarm, Refresh
-from daemon.api.quantity import COUNT, MIN_FREE, PERCENTAGE
+from daemon.api.quantity import COUNT, PERCENTAGE
+from daemon.api.rules.scalars import read_min_free, read_time
 from daemon.api.schedule import schedule_error, time_zone_error
-from daemon.api.times import parse_time
 
 
 _PREWARM: Final = ("gate", "minFree", "priority", "refresh", "suspend")
@@ -47,14 +46,6 @@ def read_parallelism(field: Field, *, default: Default) -> int | str | Default:
     return default
 
 
-def read_min_free(field: Field) -> str | None:
-    """Read how much space must stay free: a percentage below 100 or a quantity of bytes."""
-    text = field.optional_string()
-    if text is not None and not MIN_FREE.fullmatch(text):
-        field.invalid('must be a percentage from "0%" to "99%", or a size such as "10Gi"')
-    return text
-
-
 def _refresh(field: Field, *, completion: CompletionType) -> Refresh | None:
     if not field.is_present or not field.is_object(_REFRESH):
         return None
@@ -70,18 +61,6 @@ def _refresh(field: Field, *, completion: CompletionType) -> Refresh | None:
     )
     _check_spread(field.child("spreadSeconds"), refresh)
     return refresh
-
-
-def read_time(field: Field) -> datetime | None:
-    """Read an RFC 3339 time with its offset."""
-    text = field.optional_string()
-    if text is None:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError:
-        field.invalid('must be an RFC 3339 time with an offset, such as "2026-01-31T02:00:00Z"')
-        return None
 
 
 def _check_schedule_is_there(field: Field) -> None:

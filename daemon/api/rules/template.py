@@ -5,8 +5,9 @@ from typing import Final
 from daemon.api.fields import INT64_MAX, Field
 from daemon.api.imagepulljob import CompletionPolicy, CompletionType, JobTemplate, PullPolicy
 from daemon.api.names import check_dns_subdomain
-from daemon.api.nodeimage import ImagePullPolicy, SandboxConfig
+from daemon.api.nodeimage import ImagePullPolicy
 from daemon.api.rules.prewarm import read_parallelism, read_prewarm
+from daemon.api.rules.sandbox import read_sandbox_config
 from daemon.api.rules.selector import read_label_selector, read_node_selector
 from daemon.images import ImageReference, InvalidReference, parse_reference
 
@@ -65,13 +66,6 @@ def _report_image(field: Field, text: str, *, why: str) -> None:
         field.error('Invalid value: only a digest such as "sha256:..." may follow the "@"')
     else:
         field.invalid(why)
-
-
-def read_sandbox_config(field: Field) -> SandboxConfig:
-    """Read the labels and annotations that go into CRI's sandbox_config."""
-    if not field.is_present or not field.is_object(("annotations", "labels")):
-        return SandboxConfig()
-    return SandboxConfig(labels=field.child("labels").string_map(), annotations=field.child("annotations").string_map())
 
 
 def _pull_secrets(field: Field) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from daemon.credentials.keyring import Pattern, parse_pattern
-from daemon.credentials.plugin_config import CredentialProvider
 from daemon.credentials.plugin_process import Bounds
+from daemon.credentials.plugin_provider import CredentialProvider
 from daemon.credentials.plugins import Answer, Plugin, Plugins
 from daemon.images import parse_reference
 

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.api.secret import PullSecret
 from daemon.credentials.keyring import Pattern
-from daemon.credentials.plugin_config import CredentialProvider
+from daemon.credentials.plugin_provider import CredentialProvider
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import CONFIG_FILE_BYTES_MAX, Candidates, Credentials, default_config_files
 from daemon.images import parse_reference
