@@ -20,7 +20,7 @@ from daemon.cluster.access import Access, NoAccess
 
 
 # Idle ones are kept; a thread that finds none opens another.
-KEPT_CONNECTIONS = 4
+KEPT_CONNECTIONS = 8
 
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),

@@ -116,7 +116,7 @@ class Reflector:
             self._api.close()
 
     def stop(self) -> None:
-        """End `run` at once, whatever it waits for."""
+        """End `run` at once; only a connection that is being made is waited for, exchange.CONNECT_SECONDS at most."""
         self._stopping.set()
         self._api.close()
 
@@ -126,12 +126,12 @@ class Reflector:
         try:
             if not self._version:
                 self._list()
-            asked_seconds = self._watch()
+            watch_seconds = self._watch()
         except ClusterError as error:
             if not self._stopping.is_set():
                 self._failed(error)
             return
-        if self._watched_seconds() >= asked_seconds / 2:
+        if self._watched_seconds() >= watch_seconds / 2:
             self._failures = 0
             self._telemetry.restarted("ended")
         else:
@@ -147,26 +147,26 @@ class Reflector:
     def _watch(self) -> float:
         """Watch until the server ends it, and return after how long it was asked to."""
         # Spread, because each node's watch begins at the same moment after an API server's restart.
-        asked_seconds = max(1, round(random.uniform(*self._timing.watch_seconds)))  # noqa: S311
+        watch_seconds = max(1, round(random.uniform(*self._timing.watch_seconds)))  # noqa: S311
         query = {
             **self._query,
             "watch": "1",
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(asked_seconds),
+            "timeoutSeconds": str(watch_seconds),
         }
         with self._api.stream(
             self._path,
             query=query,
             timeout_seconds=self._timing.request_seconds,
-            silence_seconds=asked_seconds + self._timing.slack_seconds,
+            silence_seconds=watch_seconds + self._timing.slack_seconds,
         ) as lines:
             self._synced()
             self._telemetry.opened()
             self._watching_since = self._clock.now().seconds
             for line in lines:
                 self._hear(line)
-        return asked_seconds
+        return watch_seconds
 
     def _hear(self, line: bytes) -> None:
         sighting = sighting_of(line, path=self._path)

@@ -273,6 +273,6 @@ def test_a_change_is_heard_at_once(maps: Maps, heard: Heard, reflect: Reflect) -
     reflect()
 
     maps.create("a")
-    until(lambda: heard.has("applied a"), what="the change", timeout_seconds=1)
+    until(lambda: heard.has("applied a"), what="the change", timeout_seconds=3)
 
     assert ["listed", "applied a"] == heard.words

@@ -13,9 +13,9 @@ from tests.unit.cluster.conftest import TIMING, Reflect
 from tests.unit.cluster.heard import Heard
 
 
-# A fifth of the real pauses: in a second at most a handful of requests, where no pause would make hundreds.
-FIFTH = Timing(request_seconds=5, first_seconds=0.1, most_seconds=6.0)
-OBSERVED_SECONDS = 1.0
+# A tenth of the real pauses: in half a second a handful of requests, where no pause would make a hundred.
+TENTH = Timing(request_seconds=5, first_seconds=0.05, most_seconds=3.0)
+OBSERVED_SECONDS = 0.5
 MOST_REQUESTS = 14
 
 GONE = b'{"type":"ERROR","object":' + status(410, "Expired", "too old resource version") + b"}\n"
@@ -53,7 +53,7 @@ def test_a_server_that_fails_gets_few_requests(
 ) -> None:
     """Every failure, also a watch that ends at once with or without an event, is followed by a growing pause."""
     api.script.always(verb, reply)
-    reflect(FIFTH)
+    reflect(TENTH)
     until(lambda: api.count(verb) >= 2, what="a second attempt", timeout_seconds=20)
     _let_pass(OBSERVED_SECONDS)
 
@@ -65,7 +65,7 @@ def test_a_server_that_fails_gets_few_requests(
 
 def test_a_server_that_is_away_gets_few_attempts(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
     """Refused connections too are paused after; without a pause they cost a whole core."""
-    reflect(FIFTH)
+    reflect(TENTH)
     until(lambda: api.count("watch") == 1, what="the watch", timeout_seconds=20)
 
     api.close()
