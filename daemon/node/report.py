@@ -16,6 +16,8 @@ SOON_SECONDS = 1.0
 PROGRESS_SECONDS = 5.0
 PROGRESS_PERCENT = 5
 ALIVE_SECONDS = 60.0
+# A proxy can answer with a page of HTML, and a NodeImage has many entries and at most 1.5 MiB.
+LONGEST_MESSAGE = 1024
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +81,7 @@ def status_of(task: Task) -> TagStatus:
         start_time=task.started_at,
         completion_time=task.completed_at,
         image_id=task.image_id,
-        message="suspended by every job that wants it" if is_suspended else task.message,
+        message="suspended by every job that wants it" if is_suspended else task.message[:LONGEST_MESSAGE],
         reason=reason or "",
         attempt=task.attempt,
         digest=task.digest,

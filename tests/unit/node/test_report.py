@@ -335,3 +335,13 @@ def test_a_new_generation_is_news_by_itself() -> None:
     node.state = msgspec.structs.replace(node.state, generation=node.state.generation + 1)
 
     assert 0.0 == due_after(pacing, node)
+
+
+def test_a_status_has_no_page_of_words() -> None:
+    """A registry's proxy may answer with a page of HTML; every entry of a node has to fit into one object."""
+    node = VirtualNode()
+    node.want(image(backoff_limit=0))
+
+    node.end(msgspec.structs.replace(UNAVAILABLE, message="x" * 100_000))
+
+    assert 1024 == len(status_of(node.task()).message)
