@@ -291,8 +291,6 @@ def test_pull_secrets_are_copied_to_where_nodes_may_read_them(
     for name, image in (("a", IMAGE), ("b", "registry.test/other:v1")):
         cluster.create_job(name, image=image, node=node, pullSecrets=["regcred", "absent"])
 
-    # The second job waits for a pass that has seen what the first one wrote.
-    manager.reconcile_jobs()
     manager.reconcile_jobs()
     copies = cluster.copies()
     manager.reconcile_jobs()

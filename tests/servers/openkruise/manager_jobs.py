@@ -12,6 +12,7 @@ import msgspec
 from tests.servers.openkruise.manager_copies import Copies
 from tests.servers.openkruise.manager_entries import Grant, granted
 from tests.servers.openkruise.manager_job import Job
+from tests.servers.openkruise.manager_nodeimage import NodeImage
 from tests.servers.openkruise.manager_objects import Release
 from tests.servers.openkruise.manager_pace import Limits, Pace
 from tests.servers.openkruise.manager_selection import selected
@@ -44,8 +45,8 @@ class JobController:
             self._advance(self._protected(job), pace=pace)
 
     def _advance(self, job: Job, *, pace: Pace) -> None:
-        node_images = selected(job, node_images=self._store.node_images.all())
-        if not all(self._store.is_current(each) for each in node_images):
+        node_images = self._selected(job)
+        if node_images is None:
             return
         secrets = self._copies.of(job)
         found = tally(job, node_images=node_images, secrets=secrets, pace=pace)
@@ -54,6 +55,15 @@ class JobController:
             self._store.change_node_image(name, lambda cached: granted(cached, grant=grant))
         if found.status != job.status:
             self._store.put_job_status(msgspec.structs.replace(job, status=found.status))
+
+    def _selected(self, job: Job) -> list[NodeImage] | None:
+        """Return what a job selects, None where the cache does not show yet what the manager itself has written."""
+        for _ in range(2):
+            node_images = selected(job, node_images=self._store.node_images.all())
+            if all(self._store.is_current(each) for each in node_images):
+                return node_images
+            self._store.poll_node_images()
+        return None
 
     def _protected(self, job: Job) -> Job:
         if FINALIZER in job.metadata.finalizers:
