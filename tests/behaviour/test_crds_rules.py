@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.api.manifest import Resource, parse_object
+from daemon.api.manifest import parse_object
 from daemon.api.nodeimage import NodeImage
+from daemon.api.objects import Resource
 from daemon.api.wire import resource_to_wire
 from daemon.api.yamltext import read_yaml
 from tests.manifests.table import Case, cases
