@@ -18,10 +18,18 @@ def served_version(api: Api, *, timeout_seconds: float) -> str:
         NotFound: the server has none of them: the CRDs are not installed.
         ClusterError: it could not be asked.
     """
-    group = api.get(f"/apis/{GROUP}", timeout_seconds=timeout_seconds)
-    versions = group.get("versions")
-    served = {each.get("version") for each in versions if isinstance(each, dict)} if isinstance(versions, list) else ()
+    served = _served(api, timeout_seconds=timeout_seconds)
     for version in _BEST_FIRST:
         if version in served:
             return version
     raise NotFound(f"the API server serves neither {GROUP}/v1beta1 nor v1alpha1: are the CRDs installed?", code=404)
+
+
+def _served(api: Api, *, timeout_seconds: float) -> list[object]:
+    """List the group's versions; of a group that no CRD has brought, the server says only that it is not found."""
+    try:
+        group = api.get(f"/apis/{GROUP}", timeout_seconds=timeout_seconds)
+    except NotFound:
+        return []
+    versions = group.get("versions")
+    return [each.get("version") for each in versions if isinstance(each, dict)] if isinstance(versions, list) else []

@@ -78,11 +78,12 @@ class Exchange:
         token = self._token(anew=False) if self._token is not None else ""
         response = self._send(question, token=token)
         if response.status == _UNAUTHENTICATED and self._token is not None:
+            refusal = _refusal(response, question, token=token)
             newer = self._token(anew=True)
-            if newer != token:
-                response.close()
-                token = newer
-                response = self._send(question, token=token)
+            if newer == token:
+                raise refusal
+            token = newer
+            response = self._send(question, token=token)
         if response.status in _GOOD:
             return response
         raise _refusal(response, question, token=token)
