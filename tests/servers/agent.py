@@ -9,7 +9,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,8 @@ from tests.servers.processes import Process, until
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "prewarm-system"
 ACCOUNT = "prewarm-agent"
+# What the kubelet gives a Pod to end.
+GRACE_SECONDS = 30
 
 Json = dict[str, Any]
 
@@ -100,9 +102,9 @@ class AgentProcess:
         before = self._starts()
         self._process.start(lambda: self._starts() > before)
 
-    def stop(self) -> None:
-        """End it as the kubelet does, by SIGTERM."""
-        self._process.stop(timeout_seconds=40)
+    def stop(self) -> int | None:
+        """End it as the kubelet does, by SIGTERM, and return its exit code; None where it outlived the grace period."""
+        return self._process.stop(timeout_seconds=GRACE_SECONDS)
 
     def kill(self) -> None:
         """Kill it by SIGKILL, as the kernel does when memory runs out."""
@@ -131,6 +133,22 @@ class AgentProcess:
             if head.partition("{")[0] == name and wanted <= set(label_text.split(",")):
                 return float(value)
         return 0.0
+
+    def state(self) -> Json:
+        """Return what /state shows."""
+        found: Json = json.loads(self.get("/state")[1])
+        return found
+
+    def until_state(self, condition: Callable[[Json], bool], *, what: str) -> Json:
+        """Return what /state shows when it first fits."""
+        found: list[Json] = []
+
+        def fits() -> bool:
+            found[:] = [self.state()]
+            return condition(found[0])
+
+        until(fits, what=f"{self.node_name}: {what}", timeout_seconds=30)
+        return found[0]
 
     def until_ready(self) -> None:
         """Wait until /readyz is content."""

@@ -12,11 +12,24 @@ from typing import Protocol
 import pytest
 
 from tests.behaviour.deployment import deploy
+from tests.servers import binaries
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
-from tests.servers.containerd import Containerd
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.nodeimages import NodeImageOnServer
+
+
+# For tests in which the runtime plays no part: one containerd, the newest, is enough.
+ON_NEWEST = pytest.mark.parametrize("containerd_binaries", [binaries.NEWEST], indirect=True, ids=binaries.label)
+
+
+class Runtime(Protocol):
+    """What an agent is started on: a Containerd, or one that is scripted."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where its socket is."""
+        ...
 
 
 class StartAgent(Protocol):
@@ -25,7 +38,7 @@ class StartAgent(Protocol):
     def __call__(
         self,
         node_image: NodeImageOnServer,
-        containerd: Containerd | None,
+        runtime: Runtime | None,
         *,
         options: Sequence[str] = ...,
         variables: Mapping[str, str] | None = ...,
@@ -60,7 +73,7 @@ def start_agent(deployed: ApiServer, workdir: Path) -> Iterator[StartAgent]:
 
         def start(
             node_image: NodeImageOnServer,
-            containerd: Containerd | None,
+            runtime: Runtime | None,
             *,
             options: Sequence[str] = (),
             variables: Mapping[str, str] | None = None,
@@ -71,7 +84,7 @@ def start_agent(deployed: ApiServer, workdir: Path) -> Iterator[StartAgent]:
                 deployed,
                 workdir / f"agent-{node_image.name}",
                 node_name=node_image.name,
-                endpoint=containerd.endpoint if containerd else str(workdir / "absent.sock"),
+                endpoint=runtime.endpoint if runtime else str(workdir / "absent.sock"),
                 options=options,
                 variables=variables,
                 account=account,

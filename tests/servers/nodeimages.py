@@ -5,12 +5,13 @@ It stands in for whoever writes the spec, a coordinator or OpenKruise's manager;
 """
 
 import copy
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
-from tests.servers.processes import until
 
 
 Json = dict[str, Any]
@@ -105,8 +106,38 @@ class NodeImageOnServer:
 
     def tag(self, repository: str, tag: str) -> Json:
         """Return what the node says of one entry, {} where it says nothing."""
-        tags = self.status.get("imageStatuses", {}).get(repository, {}).get("tags", [])
-        return next((found for found in tags if found["tag"] == tag), {})
+        return _tag(self.status, repository, tag)
+
+    def states(self, *, timeout_seconds: float = DEADLINE_SECONDS) -> Generator[Json]:
+        """
+        Yield the object as it is, and then as each change leaves it; what goes by within a moment is seen too.
+
+        An API server that has just started ends a watch early; what there is comes again then.
+        """
+        ends_at = time.monotonic() + timeout_seconds
+        while (left_seconds := ends_at - time.monotonic()) > 0:
+            seconds = math.ceil(left_seconds)
+            query = f"watch=1&fieldSelector=metadata.name%3D{self.name}&timeoutSeconds={seconds}"
+            for event in self._apiserver.watch(f"{self._all}?{query}", timeout_seconds=seconds + 10):
+                if event["type"] in {"ADDED", "MODIFIED"}:
+                    yield event["object"]
+
+    def until_object(
+        self, condition: Callable[[Json], bool], *, what: str, timeout_seconds: float = DEADLINE_SECONDS
+    ) -> Json:
+        """
+        Return the whole object as it is when it first fits.
+
+        Raises:
+            TimeoutError: it never did.
+        """
+        found: Json = {}
+        for found in self.states(timeout_seconds=timeout_seconds):
+            if condition(found):
+                return found
+        error = TimeoutError(f"not within {timeout_seconds:g} s: {what}")
+        error.add_note(f"last: {found.get('status')}")
+        raise error
 
     def until(
         self,
@@ -118,18 +149,14 @@ class NodeImageOnServer:
         timeout_seconds: float = DEADLINE_SECONDS,
     ) -> Json:
         """Return the tag status as it is when it first fits."""
-        found: list[Json] = []
 
-        def fits() -> bool:
-            found[:] = [self.tag(repository, tag)]
-            return bool(found[0]) and condition(found[0])
+        def fits(found: Json) -> bool:
+            said = _tag(found.get("status") or {}, repository, tag)
+            return bool(said) and condition(said)
 
-        try:
-            until(fits, what=f"{repository}:{tag} {what}", timeout_seconds=timeout_seconds)
-        except TimeoutError as error:
-            error.add_note(f"last: {found}")
-            raise
-        return found[0]
+        what = f"{repository}:{tag} {what}"
+        found = self.until_object(fits, what=what, timeout_seconds=timeout_seconds)
+        return _tag(found["status"], repository, tag)
 
     def ended(self, repository: str, tag: str, *, version: int = 1) -> Json:
         """Return the tag status once this version has its answer."""
@@ -142,14 +169,20 @@ class NodeImageOnServer:
 
     def until_status(self, condition: Callable[[Json], bool], *, what: str) -> Json:
         """Return the whole status as it is when it first fits."""
-        until(lambda: condition(self.status), what=what, timeout_seconds=DEADLINE_SECONDS)
-        return self.status
+        found = self.until_object(lambda found: condition(found.get("status") or {}), what=what)
+        status: Json = found.get("status") or {}
+        return status
 
 
 def phases(node_image: NodeImageOnServer, repositories: Sequence[str]) -> list[str]:
     """Return the phase of the first tag of each repository, "" where nothing is said."""
     statuses = node_image.status.get("imageStatuses", {})
     return [statuses.get(repository, {"tags": [{}]})["tags"][0].get("phase", "") for repository in repositories]
+
+
+def _tag(status: Json, repository: str, tag: str) -> Json:
+    tags = status.get("imageStatuses", {}).get(repository, {}).get("tags", [])
+    return next((found for found in tags if found["tag"] == tag), {})
 
 
 def _escaped(key: str) -> str:

@@ -87,17 +87,23 @@ class Process:
         if not self.is_running:
             raise ServerFailed(f"{self.arguments[0]} ended at its start\n{self.tail()}")
 
-    def stop(self, *, timeout_seconds: float = 10) -> None:
-        """End it as a service manager would (SIGTERM, a frozen one too); then SIGKILL. Twice is fine."""
+    def stop(self, *, timeout_seconds: float = 10) -> int | None:
+        """
+        End it as a service manager would (SIGTERM, a frozen one too); then SIGKILL. Twice is fine.
+
+        Returns its exit code; None where it had to be killed, or was not started.
+        """
         if self._child is None:
-            return
+            return None
         self._send(signal.SIGTERM)
         self._send(signal.SIGCONT)
         try:
-            self._child.wait(timeout=timeout_seconds)
+            code = self._child.wait(timeout=timeout_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+            return None
         self._child = None
+        return code
 
     def kill(self) -> None:
         """End it by SIGKILL, with all that it started, as a crash would. Twice is fine."""
