@@ -33,8 +33,8 @@ def test_the_newest_version_that_is_served_is_spoken(
     "answer", [_group(), _group("v2"), refused(404, "NotFound"), Answer(body=b"{}"), Answer(body=b'{"versions": [1]}')]
 )
 def test_a_server_without_our_kinds_has_none(api: ScriptedApi, client: HttpApi, answer: Answer) -> None:
-    """Without the CRDs it is NotFound, whatever form the answer has."""
+    """Without the CRDs it is NotFound in words that name them, whatever form the answer has."""
     api.script.add("get", answer)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="are the CRDs installed"):
         served_version(client, timeout_seconds=10)
