@@ -34,6 +34,7 @@ class NodeImageWatch:
         missed: hears why no version can be found out.
         telemetry: where restarts are counted.
         clock: the time.
+        wait_of: how long to leave the server alone, by the number of failures in a row.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class NodeImageWatch:
         missed: Callable[[ClusterError], None],
         telemetry: Telemetry,
         clock: Clock,
+        wait_of: Callable[[int], float] = backoff_seconds,
     ) -> None:
         self._api = api
+        self._wait_of = wait_of
         self._node_name = node_name
         self._inbound = inbound
         self._served = served
@@ -70,11 +73,15 @@ class NodeImageWatch:
         Raises:
             BaseException: a defect of ours ended the watch.
         """
+        failures = 0
         while (version := self._version()) is not None:
             self._served(f"{GROUP}/{version}")
             self._watch(version)
             if self._defect is not None:
                 raise self._defect
+            # The group may be there before our kind is: a watch that never began is no reason to ask at once.
+            failures = 0 if self.last_sync is not None else failures + 1
+            self._stop.wait(self._wait_of(failures) if failures else 0.0)
 
     def stop(self) -> None:
         """End `run` at once, whatever it waits for."""
@@ -91,7 +98,7 @@ class NodeImageWatch:
             except ClusterError as error:
                 failures += 1
                 self._missed(error)
-                self._stop.wait(max(backoff_seconds(failures), error.retry_after_seconds or 0.0))
+                self._stop.wait(max(self._wait_of(failures), error.retry_after_seconds or 0.0))
         return None
 
     def _watch(self, version: str) -> None:
