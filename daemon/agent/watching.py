@@ -12,11 +12,11 @@ from typing import Final
 from daemon.agent.inbound import Inbound
 from daemon.api.rules.metadata import GROUP
 from daemon.clock import Clock, Moment
+from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.discovery import served_version
 from daemon.cluster.errors import ClusterError, NotFound
 from daemon.cluster.interface import Listener, Resource, Telemetry, WatchApi
 from daemon.cluster.reflector import Reflector
-from daemon.node.backoff import backoff_seconds
 
 
 DISCOVERY_TIMEOUT_SECONDS: Final = 10.0
@@ -98,7 +98,7 @@ class NodeImageWatch:
             except ClusterError as error:
                 failures += 1
                 self._missed(error)
-                self._stop.wait(max(self._wait_of(failures), error.retry_after_seconds or 0.0))
+                self._stop.wait(asked_seconds(error) + self._wait_of(failures))
         return None
 
     def _watch(self, version: str) -> None:

@@ -15,9 +15,9 @@ from daemon.agent import clerk
 from daemon.agent.clerk import Clerk, Observed, observed_of
 from daemon.agent.document import AgentIdentity, Parts, document_of
 from daemon.clock import Clock, Moment
+from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.errors import ClusterError, Invalid, NotFound
 from daemon.cluster.interface import Api, Resource
-from daemon.node.backoff import backoff_seconds
 from daemon.node.report import report_of
 from daemon.node.task import NodeState
 
@@ -66,7 +66,7 @@ class StatusWriter:
         agent: who says so.
         clock: the time.
         listener: hears what became of each write.
-        wait: how long to leave a failing server alone, by the number of failures in a row.
+        wait_of: how long to leave a failing server alone, by the number of failures in a row.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class StatusWriter:
         agent: AgentIdentity,
         clock: Clock,
         listener: WriterListener,
-        wait: Callable[[int], float] = backoff_seconds,
+        wait_of: Callable[[int], float] = backoff_seconds,
     ) -> None:
         self._api = api
         self._agent = agent
         self._clock = clock
         self._listener = listener
-        self._wait_of = wait
+        self._wait_of = wait_of
         self._inbox: queue.SimpleQueue[NodeState | Seen | LastWords] = queue.SimpleQueue()
         self._clerk = Clerk()
         self._path = ""
@@ -180,7 +180,7 @@ class StatusWriter:
         return document_of(self._clerk.report, agent=self._agent, earlier=earlier, now=self._clock.now().at)
 
     def _fail(self, error: ClusterError) -> None:
-        wait_seconds = max(self._wait_of(self._clerk.failures + 1), error.retry_after_seconds or 0.0)
+        wait_seconds = asked_seconds(error) + self._wait_of(self._clerk.failures + 1)
         self._clerk = clerk.failed(self._clerk, wait_seconds=wait_seconds, now_seconds=self._clock.now().seconds)
         self._listener.status_failed(error)
 

@@ -1,20 +1,18 @@
-"""How long to wait before the API server is asked again: full jitter, so that a thousand nodes do not ask at once."""
-
-from tenacity import RetryCallState, Retrying, wait_random_exponential
+"""How long the API server is left alone after a failure: jitter, on top of what it asked for itself."""
 
 from daemon.cluster.errors import ClusterError
+from daemon.jitter import full_jitter_seconds
 
 
+FIRST_SECONDS = 1.0
+MOST_SECONDS = 30.0
 # A server that asks for more is overloaded or wrong; it is asked again all the same.
 ASKED_MOST_SECONDS = 300.0
 
 
-def backoff_seconds(failures: int, *, first_seconds: float, most_seconds: float) -> float:
-    """Draw the wait after failure number `failures` (from 1) in a row: between none and first_seconds, doubling."""
-    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = failures
-    wait = wait_random_exponential(multiplier=first_seconds, max=most_seconds)
-    return wait(state)
+def backoff_seconds(failures: int) -> float:
+    """Draw the wait after failure number `failures` (from 1) in a row: full jitter under 1, 2, 4 ... 30 seconds."""
+    return full_jitter_seconds(failures, first_seconds=FIRST_SECONDS, most_seconds=MOST_SECONDS)
 
 
 def asked_seconds(error: ClusterError) -> float:

@@ -15,11 +15,11 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.nap import sleep_using_event
 
 from daemon.clock import Clock, SystemClock
-from daemon.cluster.backoff import asked_seconds
+from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.errors import ClusterError, ServerFailed, Throttled, Unreachable
 from daemon.cluster.eventlimits import EventLimits
 from daemon.cluster.interface import Api, Resource
@@ -36,7 +36,6 @@ WORD_LENGTH: Final = 128
 
 _CUT: Final = "..."
 _WORTH_ANOTHER: Final = (Unreachable, Throttled, ServerFailed)
-_wait: Final = wait_random_exponential(multiplier=1, max=30)
 
 
 class Regarding(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,4 +189,4 @@ def cut(text: str, *, most_bytes: int) -> str:
 def _pause_seconds(state: RetryCallState) -> float:
     """Return the wait before the next attempt: jitter, on top of what the server asked for."""
     error = state.outcome.exception() if state.outcome is not None else None
-    return _wait(state) + (asked_seconds(error) if isinstance(error, ClusterError) else 0.0)
+    return backoff_seconds(state.attempt_number) + (asked_seconds(error) if isinstance(error, ClusterError) else 0.0)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from daemon.clock import Clock, Moment, SystemClock
-from daemon.cluster.backoff import asked_seconds, backoff_seconds
+from daemon.cluster.backoff import asked_seconds
 from daemon.cluster.cache import Cache, Change, Kind
 from daemon.cluster.errors import ClusterError, Expired, Throttled, Unauthenticated, Unreachable
 from daemon.cluster.interface import Listener, Telemetry, WatchApi
 from daemon.cluster.pages import Pages
 from daemon.cluster.sightings import Sort, sighting_of
+from daemon.jitter import full_jitter_seconds
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +196,7 @@ class Reflector:
         if self._watched_seconds() >= self._timing.steady_seconds:
             self._failures = 0
         self._failures += 1
-        jitter = backoff_seconds(
+        jitter = full_jitter_seconds(
             self._failures, first_seconds=self._timing.first_seconds, most_seconds=self._timing.most_seconds
         )
         self._stopping.wait(at_least_seconds + jitter)

@@ -1,15 +1,14 @@
 """
 What each reason means for the next attempt: the error classes, and how long to wait.
 
-Pure but for tenacity's jitter, which the loop draws and hands to transitions.py as a number.
+Pure but for the jitter, which the loop draws and hands to transitions.py as a number.
 """
 
 import random
 from enum import Enum
 
-from tenacity import RetryCallState, Retrying, wait_random_exponential
-
 from daemon.api.reasons import Reason
+from daemon.jitter import full_jitter_seconds
 
 
 CAP_SECONDS = 30.0
@@ -43,10 +42,7 @@ def error_class(reason: Reason) -> ErrorClass:
 
 def backoff_seconds(attempt: int) -> float:
     """Draw the wait after attempt number `attempt` (from 1): full jitter under 1, 2, 4 ... 30 seconds."""
-    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = attempt
-    wait = wait_random_exponential(multiplier=FIRST_SECONDS, max=CAP_SECONDS)
-    return wait(state)
+    return full_jitter_seconds(attempt, first_seconds=FIRST_SECONDS, most_seconds=CAP_SECONDS)
 
 
 def throttle_seconds(pauses: int) -> float:

@@ -141,7 +141,7 @@ class Desk:
             agent=AgentIdentity(version="1", started_at=datetime(2026, 1, 1, tzinfo=UTC)),
             clock=self.clock,
             listener=self.words,
-            wait=self._wait,
+            wait_of=self._wait,
         )
         self.node = ObservedNode(self.writer)
         self.node.state = transitions.runtime_answers(self.node.state, runtime="scripted://1")
@@ -296,14 +296,17 @@ def test_while_the_server_is_away_the_newest_waits(desk: Desk) -> None:
     assert ([1, 2], 1) == (desk.waits, desk.server.status["succeeded"])
 
 
-def test_a_server_that_asks_for_a_pause_gets_it(desk: Desk) -> None:
-    """Its Retry-After is longer than our own wait."""
-    desk.server.errors = [Throttled("slow down", code=429, retry_after_seconds=30.0)]
+@pytest.mark.parametrize(
+    ("asked_seconds", "left_alone_seconds"), [(30.0, 40.0), (1e9, 310.0)], ids=["30 s", "for ever"]
+)
+def test_a_server_that_asks_for_a_pause_gets_it(asked_seconds: float, left_alone_seconds: float, desk: Desk) -> None:
+    """Our own wait comes on top, so that nodes do not come back together; nobody silences a node for ever."""
+    desk.server.errors = [Throttled("slow down", code=429, retry_after_seconds=asked_seconds)]
 
     with desk.writing():
         desk.saw(desk.server.read())
         desk.until(lambda: desk.words.told, what="the failure")
-        desk.move(29)
+        desk.move(left_alone_seconds - 1)
         desk.until(desk.writer._inbox.empty, what="the writer has read it")
         desk.move(2)
         desk.until(lambda: desk.server.status, what="a status")
