@@ -12,6 +12,7 @@ from typing import Final
 from daemon.agent.inbound import Inbound
 from daemon.api.rules.metadata import GROUP
 from daemon.clock import Clock, Moment
+from daemon.cluster.backoff import asked_seconds
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.discovery import served_version
 from daemon.cluster.errors import ClusterError, NotFound
@@ -20,6 +21,7 @@ from daemon.cluster.reflector import Reflector
 
 
 DISCOVERY_TIMEOUT_SECONDS: Final = 10.0
+_RESOURCE: Final = "nodeimages"
 
 
 class NodeImageWatch:
@@ -59,7 +61,6 @@ class NodeImageWatch:
         self._clock = clock
         self._stop = threading.Event()
         self._reflector: Reflector | None = None
-        self._defect: BaseException | None = None
 
     @property
     def last_sync(self) -> Moment | None:
@@ -67,19 +68,12 @@ class NodeImageWatch:
         return self._reflector.last_sync if self._reflector else None
 
     def run(self) -> None:
-        """
-        Watch until stopped.
-
-        Raises:
-            BaseException: a defect of ours ended the watch.
-        """
+        """Watch until stopped."""
         failures = 0
         while (version := self._version()) is not None:
             self._served(f"{GROUP}/{version}")
             self._watch(version)
-            if self._defect is not None:
-                raise self._defect
-            # The group may be there before our kind is: a watch that never began is no reason to ask at once.
+            # Discovery may know a kind that is not served yet: a watch that never began is no reason to ask at once.
             failures = 0 if self.last_sync is not None else failures + 1
             self._stop.wait(self._wait_of(failures) if failures else 0.0)
 
@@ -94,7 +88,7 @@ class NodeImageWatch:
         failures = 0
         while not self._stop.is_set():
             try:
-                return served_version(self._api, timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+                return served_version(self._api, _RESOURCE, timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
             except ClusterError as error:
                 failures += 1
                 self._missed(error)
@@ -103,7 +97,7 @@ class NodeImageWatch:
 
     def _watch(self, version: str) -> None:
         """Watch under one version, until stopped or until it is no longer served."""
-        path = f"/apis/{GROUP}/{version}/nodeimages"
+        path = f"/apis/{GROUP}/{version}/{_RESOURCE}"
         listener = _UntilGone(self._inbound(f"{path}/{self._node_name}"), gone=self._leave)
         self._reflector = Reflector(
             self._api,
@@ -112,7 +106,6 @@ class NodeImageWatch:
             listener=listener,
             telemetry=self._telemetry,
             clock=self._clock,
-            crashed=self._crashed,
         )
         if not self._stop.is_set():
             self._reflector.run()
@@ -120,9 +113,6 @@ class NodeImageWatch:
     def _leave(self) -> None:
         if self._reflector is not None:
             self._reflector.stop()
-
-    def _crashed(self, _thread: str, error: BaseException) -> None:
-        self._defect = error
 
 
 class _UntilGone:

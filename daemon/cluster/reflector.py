@@ -8,7 +8,7 @@ mean is the listener's.
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Reflector:
     """
     One list and watch; `run` belongs in a thread of its own, everything else is for any thread.
 
+    `last_sync` is when the cache was last known to be right, None before the first list is complete.
+
     Args:
         api: the API server; the reflector uses connections of its own to it.
         path: the resource's path, such as /apis/apps.kruise.io/v1beta1/nodeimages.
@@ -59,7 +61,6 @@ class Reflector:
         telemetry: where restarts are counted.
         clock: for how long a watch lasted and when the cache was last known to be right.
         timing: how long to wait for what.
-        crashed: hears of a defect (ours or the listener's) that ended `run`.
     """
 
     def __init__(
@@ -72,7 +73,6 @@ class Reflector:
         telemetry: Telemetry | None = None,
         clock: Clock | None = None,
         timing: Timing | None = None,
-        crashed: Callable[[str, BaseException], None],
     ) -> None:
         self.cache = Cache()
         self.last_sync: Moment | None = None
@@ -83,7 +83,6 @@ class Reflector:
         self._telemetry = telemetry or Telemetry()
         self._clock = clock or SystemClock()
         self._timing = timing or Timing()
-        self._crashed = crashed
         self._stopping = threading.Event()
         self._pages = Pages(
             self._api,
@@ -96,23 +95,11 @@ class Reflector:
         self._failures = 0
         self._watching_since: float | None = None
 
-    @property
-    def is_synced(self) -> bool:
-        """Whether one list is complete, so that the cache holds what the server had."""
-        return self.last_sync is not None
-
-    @property
-    def last_sync_seconds(self) -> float | None:
-        """When the cache was last known to be right, on the clock's scale for durations; None before the first list."""
-        return self.last_sync.seconds if self.last_sync else None
-
     def run(self) -> None:
-        """List and watch until `stop`; returns then, and after a defect, which `crashed` hears of."""
+        """List and watch until `stop`; a defect, ours or the listener's, ends it and is the caller's."""
         try:
             while not self._stopping.is_set():
                 self._turn()
-        except Exception as error:  # noqa: BLE001 - the root of this thread
-            self._crashed(f"watch {self._path}", error)
         finally:
             self._api.close()
 

@@ -19,7 +19,6 @@ class Heard:
         self.resources: list[Resource] = []
         self.objects: dict[str, Resource] = {}
         self.errors: list[ClusterError] = []
-        self.crashes: list[BaseException] = []
         self.restarts: list[str] = []
         self.requests: list[tuple[str, str, str]] = []
         self._lock = threading.Lock()
@@ -51,11 +50,6 @@ class Heard:
         """Note a failure."""
         self.errors.append(error)
         self._note(f"missed {type(error).__name__}")
-
-    def crashed(self, where: str, error: BaseException) -> None:
-        """Note a defect."""
-        self.crashes.append(error)
-        self._note(f"crashed {where}")
 
     def has(self, word: str) -> bool:
         """Tell whether this was heard."""

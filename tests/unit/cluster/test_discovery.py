@@ -1,40 +1,55 @@
-"""The version to speak is the best that is served."""
+"""The version to speak is the best that is served of the very kind."""
 
 import msgspec
 import pytest
 
 from daemon.cluster.discovery import served_version
-from daemon.cluster.errors import NotFound
+from daemon.cluster.errors import NotFound, Unreachable
 from daemon.cluster.transport import HttpApi
 from tests.servers.scripted_answers import Answer, refused
 from tests.servers.scripted_api import ScriptedApi
 
 
-def _group(*versions: str) -> Answer:
-    served = [{"groupVersion": f"apps.kruise.io/{version}", "version": version} for version in versions]
-    return Answer(body=msgspec.json.encode({"kind": "APIGroup", "versions": served}))
+def _version(*resources: str) -> Answer:
+    found = [{"name": resource, "kind": "Any"} for resource in resources]
+    return Answer(body=msgspec.json.encode({"kind": "APIResourceList", "resources": found}))
+
+
+OURS = _version("imagepulljobs", "nodeimages", "nodeimages/status")
+OTHERS = _version("statefulsets", "statefulsets/status")
+ABSENT = refused(404, "NotFound")
 
 
 @pytest.mark.parametrize(
-    ("versions", "expected"),
-    [(("v1beta1", "v1alpha1"), "v1beta1"), (("v1alpha1", "v1beta1"), "v1beta1"), (("v1alpha1",), "v1alpha1")],
+    ("answers", "expected"),
+    [((OURS,), "v1beta1"), ((ABSENT, OURS), "v1alpha1"), ((OTHERS, OURS), "v1alpha1")],
+    ids=["both", "v1alpha1 alone", "another kind in v1beta1"],
 )
-def test_the_newest_version_that_is_served_is_spoken(
-    api: ScriptedApi, client: HttpApi, versions: tuple[str, ...], expected: str
+def test_the_newest_version_in_which_the_kind_is_served_is_spoken(
+    api: ScriptedApi, client: HttpApi, answers: tuple[Answer, ...], expected: str
 ) -> None:
-    """v1beta1 where it is served in whatever order, else v1alpha1 as with OpenKruise up to 1.8."""
-    api.script.add("get", _group(*versions))
+    """v1beta1 where it is served, else v1alpha1; OpenKruise up to 1.8 serves StatefulSets as v1beta1, and no NodeImages."""
+    for answer in answers:
+        api.script.add("get", answer)
 
-    assert expected == served_version(client, timeout_seconds=10)
-    assert ["/apis/apps.kruise.io"] == [request.path for request in api.requests]
+    assert expected == served_version(client, "nodeimages", timeout_seconds=10)
+    asked = ["/apis/apps.kruise.io/v1beta1", "/apis/apps.kruise.io/v1alpha1"]
+    assert asked[: len(answers)] == [request.path for request in api.requests]
 
 
-@pytest.mark.parametrize(
-    "answer", [_group(), _group("v2"), refused(404, "NotFound"), Answer(body=b"{}"), Answer(body=b'{"versions": [1]}')]
-)
+@pytest.mark.parametrize("answer", [ABSENT, OTHERS, Answer(body=b"{}"), Answer(body=b'{"resources": [1]}')])
 def test_a_server_without_our_kinds_has_none(api: ScriptedApi, client: HttpApi, answer: Answer) -> None:
     """Without the CRDs it is NotFound in words that name them, whatever form the answer has."""
-    api.script.add("get", answer)
+    for _ in range(2):
+        api.script.add("get", answer)
 
     with pytest.raises(NotFound, match="are the CRDs installed"):
-        served_version(client, timeout_seconds=10)
+        served_version(client, "nodeimages", timeout_seconds=10)
+
+
+def test_a_server_that_does_not_answer_has_no_version(api: ScriptedApi, client: HttpApi) -> None:
+    """That it cannot be asked is not taken for an older version."""
+    api.close()
+
+    with pytest.raises(Unreachable):
+        served_version(client, "nodeimages", timeout_seconds=10)

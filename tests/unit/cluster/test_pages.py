@@ -52,7 +52,7 @@ def test_a_list_that_goes_stale_is_begun_anew(api: ScriptedApi, heard: Heard, re
     api.script.add("list", refused(410, "Expired"))
 
     reflector = reflect()
-    until(lambda: reflector.is_synced, what="the list", timeout_seconds=20)
+    until(lambda: reflector.last_sync is not None, what="the list", timeout_seconds=20)
 
     assert ["", "500", "", "500"] == [request.query.get("continue", "") for request in api.asked("list")]
     assert 1 == len([word for word in heard.words if word.startswith("listed")])

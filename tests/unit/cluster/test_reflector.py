@@ -3,8 +3,13 @@
 import itertools
 import threading
 import time
+from collections.abc import Sequence
 
-from daemon.cluster.reflector import Timing
+import pytest
+
+from daemon.cluster.interface import Resource
+from daemon.cluster.reflector import Reflector, Timing
+from daemon.cluster.transport import HttpApi
 from tests.servers.processes import until
 from tests.servers.scripted_answers import Lines, event, refused, status
 from tests.servers.scripted_api import ScriptedApi
@@ -13,6 +18,14 @@ from tests.unit.cluster.heard import Heard
 
 
 WAIT_SECONDS = 20.0
+
+
+class Broken(Heard):
+    """A listener with a defect."""
+
+    def listed(self, resources: Sequence[Resource]) -> None:
+        """Fail."""
+        raise ZeroDivisionError
 
 
 def _wait_for(heard: Heard, word: str) -> None:
@@ -36,7 +49,7 @@ def test_what_is_there_is_told_by_a_list_and_what_changes_by_a_watch(
     _wait_for(heard, "deleted a")
 
     assert ["applied a", "listed a", "applied a", "deleted a"] == heard.words
-    assert reflector.is_synced
+    assert reflector.last_sync is not None
     assert () == reflector.cache.resources()
     assert {"metadata.name=a"} == {request.query["fieldSelector"] for request in api.requests}
 
@@ -220,6 +233,16 @@ def test_a_list_comes_in_pages(api: ScriptedApi, heard: Heard, reflect: Reflect)
     assert ["", "500", "1000"] == [request.query.get("continue", "") for request in api.asked("list")]
     assert 1 == len([word for word in heard.words if word.startswith("listed")])
     assert 1100 == len(reflector.cache.resources())
+
+
+def test_a_defect_of_the_listener_is_for_the_threads_root(api: ScriptedApi, client: HttpApi) -> None:
+    """Nothing is caught on its way: the root of the thread ends the process, rather than go on half deaf."""
+    reflector = Reflector(client, path=api.path, listener=Broken())
+
+    with pytest.raises(ZeroDivisionError):
+        reflector.run()
+
+    assert 1 == api.count("list")
 
 
 def test_the_default_timing_is_the_documented_one() -> None:

@@ -97,7 +97,7 @@ def test_a_missing_resource_is_told_and_found_when_it_comes(api: ScriptedApi, he
     until(lambda: heard.has("listed a"), what="the list", timeout_seconds=20)
 
     assert ["missed NotFound", "missed NotFound", "applied a", "listed a"] == heard.words
-    assert reflector.is_synced
+    assert reflector.last_sync is not None
 
 
 def test_what_was_heard_stands_while_the_server_fails(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
@@ -134,18 +134,18 @@ def test_the_times_of_syncs_are_readable(api: ScriptedApi, heard: Heard, reflect
     api.script.always("list", refused(500, "InternalError"))
     reflector = reflect()
     until(lambda: heard.has("missed ServerFailed"), what="the failure", timeout_seconds=20)
-    assert (False, None) == (reflector.is_synced, reflector.last_sync_seconds)
+    assert reflector.last_sync is None
 
     api.script.clear()
-    until(lambda: reflector.is_synced, what="the list", timeout_seconds=20)
+    until(lambda: reflector.last_sync is not None, what="the list", timeout_seconds=20)
     until(lambda: api.count("watch") == 1, what="the watch", timeout_seconds=20)
-    first = reflector.last_sync_seconds
+    first = reflector.last_sync
     api.bookmark()
     until(lambda: reflector._version == str(api.version), what="the bookmark", timeout_seconds=20)
 
     assert first is not None
-    assert reflector.last_sync_seconds is not None
-    assert reflector.last_sync_seconds > first
+    assert reflector.last_sync is not None
+    assert reflector.last_sync.seconds > first.seconds
 
 
 def _let_pass(seconds: float) -> None:
