@@ -2,7 +2,8 @@
 
 import pytest
 
-from daemon.api.manifest import Manifests, Resource, parse_manifests
+from daemon.api.manifest import Manifests, parse_manifests
+from daemon.api.objects import Resource
 from tests.manifests.table import Case, cases
 
 

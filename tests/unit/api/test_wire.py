@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from daemon.api.imagepulljob import ImagePullJob, JobTemplate
-from daemon.api.manifest import Resource, parse_manifests, parse_object
+from daemon.api.manifest import parse_manifests, parse_object
 from daemon.api.nodeimage import ImageSpec, Phase, TagEntry, TagStatus
+from daemon.api.objects import Resource
 from daemon.api.times import format_time, parse_time
 from daemon.api.wire import resource_to_wire, to_wire
 from tests.unit.api.strategies import jobs, list_jobs, node_images
