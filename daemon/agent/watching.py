@@ -12,7 +12,6 @@ from typing import Final
 from daemon.agent.inbound import Inbound
 from daemon.api.rules.metadata import GROUP
 from daemon.clock import Clock, Moment
-from daemon.cluster.backoff import asked_seconds
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.discovery import served_version
 from daemon.cluster.errors import ClusterError, NotFound

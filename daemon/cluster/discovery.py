@@ -1,4 +1,8 @@
-"""Which version of our kinds an API server serves: v1beta1 where it does, else v1alpha1 (OpenKruise up to 1.8)."""
+"""
+Which version of a kind an API server serves: v1beta1 where it does, else v1alpha1 (OpenKruise up to 1.8).
+
+A kind is looked for, not the group: OpenKruise has served another kind of the group as v1beta1 since 0.7.
+"""
 
 from typing import Final
 
@@ -10,26 +14,26 @@ GROUP: Final = "apps.kruise.io"
 _BEST_FIRST: Final = ("v1beta1", "v1alpha1")
 
 
-def served_version(api: Api, *, timeout_seconds: float) -> str:
+def served_version(api: Api, resource: str, *, timeout_seconds: float) -> str:
     """
-    Ask which version to speak, which every account may.
+    Ask in which version to speak of a resource, such as nodeimages; every account may.
 
     Raises:
-        NotFound: the server has none of them: the CRDs are not installed.
+        NotFound: the server has it in none of them: the CRD is not installed.
         ClusterError: it could not be asked.
     """
-    served = _served(api, timeout_seconds=timeout_seconds)
     for version in _BEST_FIRST:
-        if version in served:
+        if resource in _resources(api, version, timeout_seconds=timeout_seconds):
             return version
-    raise NotFound(f"the API server serves neither {GROUP}/v1beta1 nor v1alpha1: are the CRDs installed?", code=404)
+    words = f"the API server serves {resource} of {GROUP} neither as v1beta1 nor as v1alpha1: are the CRDs installed?"
+    raise NotFound(words, code=404)
 
 
-def _served(api: Api, *, timeout_seconds: float) -> list[object]:
-    """List the group's versions; of a group that no CRD has brought, the server says only that it is not found."""
+def _resources(api: Api, version: str, *, timeout_seconds: float) -> list[object]:
+    """List what a version of the group has; of one that no CRD has brought, the server says only: not found."""
     try:
-        group = api.get(f"/apis/{GROUP}", timeout_seconds=timeout_seconds)
+        answer = api.get(f"/apis/{GROUP}/{version}", timeout_seconds=timeout_seconds)
     except NotFound:
         return []
-    versions = group.get("versions")
-    return [each.get("version") for each in versions if isinstance(each, dict)] if isinstance(versions, list) else []
+    found = answer.get("resources")
+    return [each.get("name") for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -9,29 +9,31 @@ import pytest
 from daemon.agent.inbound import Inbound
 from daemon.agent.watching import NodeImageWatch
 from daemon.clock import SystemClock
-from daemon.cluster.errors import ClusterError, NotFound, Unreachable
+from daemon.cluster.errors import ClusterError, NotFound, Throttled, Unreachable
 from daemon.cluster.interface import Operation, Resource, Telemetry
 
 
-GROUP = {"versions": [{"groupVersion": "apps.kruise.io/v1alpha1", "version": "v1alpha1"}]}
+OURS: Resource = {"resources": [{"name": "nodeimages"}]}
+OTHERS: Resource = {"resources": [{"name": "statefulsets"}]}
+LIST = "/apis/apps.kruise.io/v1alpha1/nodeimages"
 
 
 class Server:
     """Answers discovery, and no list."""
 
-    def __init__(self, *, group: Resource | ClusterError) -> None:
+    def __init__(self, served: Mapping[str, Resource | ClusterError]) -> None:
         self.asked: list[str] = []
-        self._group = group
+        self._served = served
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> Resource:
-        """Answer the group, and that there is no such resource."""
+        """Answer what a version has, and that there is nothing else."""
         del query, timeout_seconds
         self.asked.append(path)
-        if path != "/apis/apps.kruise.io":
-            raise NotFound("the server could not find the requested resource", code=404)
-        if isinstance(self._group, ClusterError):
-            raise self._group
-        return self._group
+        absent = NotFound("the server could not find the requested resource", code=404)
+        answer = self._served.get(path.removeprefix("/apis/apps.kruise.io/"), absent)
+        if isinstance(answer, ClusterError):
+            raise answer
+        return answer
 
     def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
         """Take nothing."""
@@ -74,9 +76,6 @@ class Unheard:
         """Take note."""
         self.errors.append(error)
 
-    def watch_heard(self) -> None:
-        """There is nothing to hear."""
-
 
 def waits(server: Server, *, rounds: int) -> list[int]:
     """Run a watch for so many waits, and return by how many failures in a row each was drawn."""
@@ -104,14 +103,34 @@ def waits(server: Server, *, rounds: int) -> list[int]:
 
 
 def test_a_group_without_our_kind_is_asked_again_after_longer_and_longer_pauses() -> None:
-    """OpenKruise's other kinds may be there before NodeImage is."""
-    server = Server(group=dict(GROUP))
+    """OpenKruise's other kinds may be there before NodeImage is, and are not asked for it."""
+    server = Server({"v1alpha1": OTHERS, "v1beta1": OTHERS})
 
     assert [1, 2, 3, 4] == waits(server, rounds=4)
-    assert 4 == server.asked.count("/apis/apps.kruise.io/v1alpha1/nodeimages")
+    assert not [path for path in server.asked if path.endswith("nodeimages")]
 
 
-@pytest.mark.parametrize("error", [NotFound("no group", code=404), Unreachable("refused")], ids=["no CRDs", "away"])
-def test_a_server_that_cannot_say_what_it_serves_is_asked_again(error: ClusterError) -> None:
-    """Neither ends the agent: the CRDs, or the server, may come later."""
-    assert [1, 2, 3] == waits(Server(group=error), rounds=3)
+def test_a_kind_that_is_told_and_not_served_is_asked_for_again_after_longer_and_longer_pauses() -> None:
+    """Discovery may be ahead of what can be listed."""
+    server = Server({"v1alpha1": OURS, "v1beta1": OTHERS})
+
+    assert [1, 2, 3, 4] == waits(server, rounds=4)
+    assert 4 == server.asked.count(LIST)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("no group", code=404),
+        Unreachable("refused"),
+        Throttled("later", code=429, retry_after_seconds=1e300),
+    ],
+    ids=["no CRDs", "away", "throttled"],
+)
+def test_a_server_that_cannot_say_what_it_serves_is_asked_again(
+    error: ClusterError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of these ends the agent: the CRDs, or the server, may come later, whatever pause it asks for."""
+    monkeypatch.setattr("daemon.cluster.backoff.ASKED_MOST_SECONDS", 0.0)
+
+    assert [1, 2, 3] == waits(Server({"v1beta1": error}), rounds=3)

@@ -28,7 +28,7 @@ ABSENT = refused(404, "NotFound")
 def test_the_newest_version_in_which_the_kind_is_served_is_spoken(
     api: ScriptedApi, client: HttpApi, answers: tuple[Answer, ...], expected: str
 ) -> None:
-    """v1beta1 where it is served, else v1alpha1; OpenKruise up to 1.8 serves StatefulSets as v1beta1, and no NodeImages."""
+    """v1beta1 where it is served, else v1alpha1; OpenKruise up to 1.8 has but others of its kinds in v1beta1."""
     for answer in answers:
         api.script.add("get", answer)
 
