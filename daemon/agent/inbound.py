@@ -39,10 +39,6 @@ class InboundListener(Protocol):
         """A list or watch failed; what was wanted before still is."""
         ...
 
-    def watch_heard(self) -> None:
-        """The watch has told something."""
-        ...
-
 
 class Inbound:
     """
@@ -73,13 +69,11 @@ class Inbound:
 
     def listed(self, resources: Sequence[Resource]) -> None:
         """Take that there is no object; one that is there has been told by `applied`."""
-        self._listener.watch_heard()
         if not resources:
             self._miss()
 
     def applied(self, resource: Resource) -> None:
         """Take the object: its status for the writer, and its spec for the loop where that has changed."""
-        self._listener.watch_heard()
         parsed = read_object(resource, kind="NodeImage", read=read_node_image)
         if parsed.value is None:
             return

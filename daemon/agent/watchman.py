@@ -23,7 +23,7 @@ EVENTS: Final = "events"
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that fails, since or at which moment it was last seen to, and in which words."""
+    """Something that fails: when it was last seen to, and in which words."""
 
     seconds: float
     words: str
@@ -72,7 +72,7 @@ class Watchman:
         self._failed(WATCH, error)
 
     def watch_heard(self) -> None:
-        """The watch has told something: it works."""
+        """A watch is open: it works, also where it has nothing to tell."""
         self._over(WATCH)
 
     def status_written(self) -> None:

@@ -38,9 +38,6 @@ class Seam:
         """Note it."""
         self.words.append(f"failed: {error.message}")
 
-    def watch_heard(self) -> None:
-        """Count nothing: it is said with each word of the watch."""
-
     def _saw(self, path: str, resource: Resource | None) -> None:
         assert path == PATH
         self.saw.append(resource)

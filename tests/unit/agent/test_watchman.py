@@ -13,21 +13,21 @@ from daemon.agent.inbound import Inbound
 from daemon.agent.watching import NodeImageWatch
 from daemon.agent.watchman import Watchman
 from daemon.clock import Moment, SystemClock
-from daemon.cluster.errors import Denied, Invalid, NotFound, Unreachable
+from daemon.cluster.errors import Denied, Invalid, Unreachable
 from daemon.cluster.interface import Telemetry
 from daemon.cluster.transport import HttpApi
 from daemon.observe.asked import Asked
 from daemon.observe.logs import configure, logger
 from daemon.observe.metrics import AgentMetrics, Space
 from tests.servers.processes import until
-from tests.servers.scripted_answers import Answer
+from tests.servers.scripted_answers import Answer, refused
 from tests.servers.scripted_api import ScriptedApi
 from tests.unit.node.running_node import SetClock
 from tests.unit.observe.before import logging_as_before
 
 
 WAIT_SECONDS = 20.0
-GROUP = {"versions": [{"groupVersion": "apps.kruise.io/v1beta1", "version": "v1beta1"}]}
+OURS = {"resources": [{"name": "nodeimages"}]}
 
 
 def _no_space() -> Space:
@@ -202,7 +202,7 @@ def test_events_that_are_not_taken_are_told_once(watch: Watch) -> None:
 def test_a_watch_that_goes_on_without_news_works_again(watch: Watch, tmp_path: Path) -> None:
     """After a cut it goes on from its version, and the server has nothing to tell: the log must not say "failed" on."""
     with ScriptedApi() as api:
-        api.script.add("get", Answer(body=json.dumps(GROUP).encode()))
+        api.script.add("get", Answer(body=json.dumps(OURS).encode()))
         with watching(watch, api, folder=tmp_path):
             until(lambda: api.count("watch") == 1, what="the watch is open", timeout_seconds=WAIT_SECONDS)
             api.cut()
@@ -212,11 +212,23 @@ def test_a_watch_that_goes_on_without_news_works_again(watch: Watch, tmp_path: P
     assert (1, 2) == (api.count("list"), api.count("watch"))
 
 
+def test_a_list_without_a_watch_is_no_working_watch(watch: Watch, tmp_path: Path) -> None:
+    """Without the right to watch the agent lists again and again: one line in the log, and not two with each list."""
+    with ScriptedApi() as api:
+        api.script.add("get", Answer(body=json.dumps(OURS).encode()))
+        api.script.always("watch", refused(403, "Forbidden", "no right to watch"))
+        with watching(watch, api, folder=tmp_path):
+            until(lambda: api.count("list") == 3, what="three lists", timeout_seconds=WAIT_SECONDS)
+
+    assert ["node_image_missing", "watch_failed"] == watch.events
+
+
 def test_a_server_without_our_kinds_is_named_as_that(watch: Watch, tmp_path: Path) -> None:
     """Whoever forgot the CRDs learns it from /readyz."""
-    missing = NotFound("the API server serves neither apps.kruise.io/v1beta1 nor v1alpha1: are the CRDs installed?")
+    with ScriptedApi() as api:
+        api.script.always("get", refused(404, "NotFound"))
+        with watching(watch, api, folder=tmp_path):
+            until(lambda: watch.events, what="the failure in the log", timeout_seconds=WAIT_SECONDS)
 
-    with ScriptedApi() as api, watching(watch, api, folder=tmp_path):
-        until(lambda: watch.events, what="the failure in the log", timeout_seconds=WAIT_SECONDS)
-
-    assert f"watch: NotFound: {missing.message}" == watch.man.problem(None)
+    assert watch.man.problem(None).startswith("watch: NotFound: the API server serves ")
+    assert watch.man.problem(None).endswith(": are the CRDs installed?")

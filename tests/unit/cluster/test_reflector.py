@@ -25,6 +25,7 @@ class Broken(Heard):
 
     def listed(self, resources: Sequence[Resource]) -> None:
         """Fail."""
+        del resources
         raise ZeroDivisionError
 
 
