@@ -6,6 +6,7 @@ that is one too many, or that the API server does not take, is dropped and count
 eventlimits.py's.
 """
 
+import contextlib
 import queue
 import secrets
 import threading
@@ -20,7 +21,7 @@ from tenacity.nap import sleep_using_event
 
 from daemon.clock import Clock, SystemClock
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
-from daemon.cluster.errors import ClusterError, ServerFailed, Throttled, Unreachable
+from daemon.cluster.errors import ClusterError, Conflict, ServerFailed, Throttled, Unreachable
 from daemon.cluster.eventlimits import EventLimits
 from daemon.cluster.interface import Api, Resource
 
@@ -130,17 +131,17 @@ class EventRecorder:
             sleep=sleep_using_event(self._stopping),
             reraise=True,
         )
-        attempts(self._create, event)
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace_of(event.regarding)}/events"
+        # Made once, with its name: an attempt whose answer was lost may have stored it.
+        attempts(self._create, path, resource_of(event, controller=self._controller, instance=self._instance))
 
-    def _create(self, event: Event) -> None:
+    def _create(self, path: str, resource: Resource) -> None:
         left_seconds = self._deadline - time.monotonic()
         if left_seconds <= 0:
             raise Unreachable("create events: no time is left")
-        self._api.create(
-            f"/apis/events.k8s.io/v1/namespaces/{namespace_of(event.regarding)}/events",
-            resource_of(event, controller=self._controller, instance=self._instance),
-            timeout_seconds=min(TIMEOUT_SECONDS, left_seconds),
-        )
+        # Nobody else takes this name, so what has it is this event.
+        with contextlib.suppress(Conflict):
+            self._api.create(path, resource, timeout_seconds=min(TIMEOUT_SECONDS, left_seconds))
 
     def _is_enough(self, state: RetryCallState) -> bool:
         return self._stopping.is_set() or stop_after_attempt(ATTEMPTS)(state)

@@ -14,7 +14,7 @@ from daemon.cluster.eventlimits import BURST, REMEMBERED, EventLimits
 from daemon.cluster.recorder import QUEUED, EventRecorder, Regarding, cut
 from daemon.cluster.transport import HttpApi
 from tests.servers.processes import until
-from tests.servers.scripted_answers import Hang, refused
+from tests.servers.scripted_answers import Hang, Raw, refused
 from tests.servers.scripted_api import ScriptedApi
 from tests.unit.cluster.clock import SetClock
 
@@ -134,6 +134,21 @@ def test_an_event_that_fails_is_sent_again_a_few_times(api: ScriptedApi, recordi
 
     first, second = api.asked("create")
     assert second.at_seconds - first.at_seconds >= 1
+    assert ([], 0) == (recording.errors, recording.dropped)
+
+
+def test_an_event_whose_answer_was_lost_is_stored_once(api: ScriptedApi, recording: Recording) -> None:
+    """It keeps its name at each attempt, and a name that is taken is its own: it was stored."""
+    api.script.add("create", Raw())
+    api.script.add("create", refused(409, "AlreadyExists"))
+    recording.thread.start()
+
+    recording.record()
+    recording.record("another")
+    until(lambda: api.count("create") == 3, what="the next event", timeout_seconds=20)
+
+    first, second, other = [each["metadata"]["name"] for each in _sent(api)]  # type: ignore[index]
+    assert (True, False) == (first == second, first == other)
     assert ([], 0) == (recording.errors, recording.dropped)
 
 
