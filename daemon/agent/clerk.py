@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from daemon.agent.document import IMAGE_STATUSES, Parts, foreign_conditions, parts_of
+from daemon.agent.document import IMAGE_STATUSES, Part, Parts, foreign_conditions, parts_of
 from daemon.cluster.interface import Operation, Resource
+from daemon.cluster.metadata import metadata_of
 from daemon.cluster.patches import guard, pointer
 from daemon.node.report import Pacing, Report, due_seconds, noted, wrote
 
@@ -39,10 +40,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """Our last write to an object: what was sent, and what the server made of it."""
+    """What was last said of an object, and what the server has made of each part when that was sent."""
 
     sent: Parts
-    answer: Observed
+    accepted: Parts
 
 
 class Clerk(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,16 +74,15 @@ def saw(clerk: Clerk, observed: Observed | None, *, now_seconds: float) -> Clerk
     """
     Take over the object as a watch or a read told it; None: there is none.
 
-    Of another uid nothing has been written yet. What is older than the answer to our own write says nothing.
+    Of another uid nothing has been written yet, nor refused. What is older than the answer to our own write says
+    nothing.
     """
-    if observed is None:
-        return replace(clerk, observed=None, written=None, is_contested=False)
-    if clerk.observed is None or clerk.observed.uid != observed.uid:
-        fresh = replace(clerk, observed=observed, observed_seconds=now_seconds, written=None, is_contested=False)
-        return replace(fresh, pacing=Pacing())
+    if observed is None or clerk.observed is None or clerk.observed.uid != observed.uid:
+        fresh = Clerk(report=clerk.report, observed=observed, observed_seconds=now_seconds)
+        return replace(fresh, mended_seconds=clerk.mended_seconds)
     if _is_older(observed, clerk.observed):
         return clerk
-    is_contested = clerk.written is not None and observed.parts != clerk.written.answer.parts
+    is_contested = clerk.written is not None and observed.parts != clerk.written.accepted
     return replace(clerk, observed=observed, is_contested=is_contested)
 
 
@@ -119,12 +119,26 @@ def _mend(clerk: Clerk) -> float | None:
 
 
 def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed, now_seconds: float) -> Clerk:
-    """Note a write that succeeded; the report may be older than the newest, which then differs from it."""
+    """
+    Note a write that succeeded; the report may be older than the newest, which then differs from it.
+
+    A part that was left out and is another in the answer has been changed by others before the watch could tell.
+    """
+    accepted = _accepted(clerk, sent=sent, answer=answer)
     pacing = noted(wrote(report, now_seconds=now_seconds), clerk.report, now_seconds=now_seconds)
     mended_seconds = now_seconds if clerk.is_contested else clerk.mended_seconds
-    done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, answer=answer))
-    settled = replace(done, is_contested=False, mended_seconds=mended_seconds, failures=0)
+    done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, accepted=accepted))
+    settled = replace(done, is_contested=answer.parts != accepted, mended_seconds=mended_seconds, failures=0)
     return replace(settled, not_before_seconds=float("-inf"))
+
+
+def _accepted(clerk: Clerk, *, sent: Parts, answer: Observed) -> Parts:
+    """Take the answer for what was set or removed, and what stood there before for the rest."""
+    base = clerk.observed.parts if clerk.observed else {}
+    set_parts, gone = _steps(clerk, sent)
+    touched = {*set_parts, *gone}
+    kept = {part: value for part, value in base.items() if part not in touched}
+    return kept | {part: value for part, value in answer.parts.items() if part in touched}
 
 
 def failed(clerk: Clerk, *, wait_seconds: float, now_seconds: float) -> Clerk:
@@ -141,9 +155,7 @@ def operations(clerk: Clerk, desired: Parts) -> tuple[Operation, ...]:
     """
     if clerk.observed is None:
         return ()
-    base = clerk.observed.parts
-    changed = {part: value for part, value in desired.items() if not _stands(part, value, clerk=clerk, base=base)}
-    gone = [part for part in base if part[0] == IMAGE_STATUSES and part not in desired]
+    changed, gone = _steps(clerk, desired)
     return (
         *guard(uid=clerk.observed.uid),
         *_parents(clerk.observed.status, changed),
@@ -152,15 +164,22 @@ def operations(clerk: Clerk, desired: Parts) -> tuple[Operation, ...]:
     )
 
 
-def _stands(part: tuple[str, ...], value: object, *, clerk: Clerk, base: Parts) -> bool:
+def _steps(clerk: Clerk, desired: Parts) -> tuple[Parts, list[Part]]:
+    """Tell which parts a patch has to set, and which to remove."""
+    base = clerk.observed.parts if clerk.observed else {}
+    changed = {part: value for part, value in desired.items() if not _stands(part, value, clerk=clerk, base=base)}
+    return changed, [part for part in base if part[0] == IMAGE_STATUSES and part not in desired]
+
+
+def _stands(part: Part, value: object, *, clerk: Clerk, base: Parts) -> bool:
     if part in base and base[part] == value:
         return True
     written = clerk.written
     is_sent = written is not None and written.sent.get(part) == value
-    return is_sent and written is not None and written.answer.parts.get(part) == base.get(part)
+    return is_sent and written is not None and written.accepted.get(part) == base.get(part)
 
 
-def _set(part: tuple[str, ...], value: object, status: object) -> Operation:
+def _set(part: Part, value: object, status: object) -> Operation:
     if part == ("conditions",) and isinstance(value, list):
         value = [*foreign_conditions(status), *value]
     return Operation(op="add", path=pointer("status", *part), value=value)
@@ -177,11 +196,10 @@ def _parents(status: object, changed: Parts) -> tuple[Operation, ...]:
 
 def observed_of(resource: Resource) -> Observed:
     """Read what a NodeImage says of itself from its JSON."""
-    metadata = resource.get("metadata")
-    found = metadata if isinstance(metadata, dict) else {}
+    metadata = metadata_of(resource)
     return Observed(
-        uid=str(found.get("uid", "")),
-        resource_version=str(found.get("resourceVersion", "")),
+        uid=str(metadata.get("uid", "")),
+        resource_version=str(metadata.get("resourceVersion", "")),
         status=resource.get("status"),
     )
 

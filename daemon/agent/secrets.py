@@ -21,6 +21,7 @@ from daemon.api.rules.secret import read_secret
 from daemon.api.secret import PullSecret
 from daemon.cluster.errors import ClusterError, Denied, NotFound, ServerFailed, Throttled, Unreachable
 from daemon.cluster.interface import Api, Resource
+from daemon.cluster.metadata import metadata_of
 from daemon.credentials.problem import CredentialProblem
 from daemon.credentials.sources import Candidates, Credentials
 from daemon.node.wanted import WantedImage
@@ -153,8 +154,7 @@ def _copy_of(resource: Resource) -> SecretCopy:
 
 def _references(resource: Resource) -> frozenset[str] | None:
     """Read which jobs (namespace/name) a copy is for; None: it does not say, so it is for all."""
-    metadata = resource.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    annotations = metadata_of(resource).get("annotations")
     text = annotations.get(REFERENCES) if isinstance(annotations, dict) else None
     if not isinstance(text, str):
         return None

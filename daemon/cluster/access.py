@@ -4,7 +4,6 @@ Where the API server is, how we know it, and how it knows us: as a Pod has it.
 The same value comes from a kubeconfig (kubeconfig.py); everything after it is the same for both.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ import msgspec
 from daemon.cluster.tokens import FileToken, TokenSource
 
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST_VARIABLE = "KUBERNETES_SERVICE_HOST"
 PORT_VARIABLE = "KUBERNETES_SERVICE_PORT"
 
@@ -51,7 +49,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     is_insecure: bool = False
 
 
-def in_pod(folder: Path = SERVICE_ACCOUNT, *, environment: Mapping[str, str] = os.environ) -> Access:
+def in_pod(folder: Path, *, environment: Mapping[str, str]) -> Access:
     """
     Return the access that the kubelet gives each Pod: two variables and a folder with token and CA.
 

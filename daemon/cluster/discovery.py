@@ -6,11 +6,11 @@ A kind is looked for, not the group: OpenKruise has served another kind of the g
 
 from typing import Final
 
+from daemon.api.rules.metadata import GROUP
 from daemon.cluster.errors import NotFound
 from daemon.cluster.interface import Api
 
 
-GROUP: Final = "apps.kruise.io"
 _BEST_FIRST: Final = ("v1beta1", "v1alpha1")
 
 

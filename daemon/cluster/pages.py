@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from daemon.cluster.cache import metadata_of, slim
 from daemon.cluster.errors import Oversized, ServerFailed, Unreachable
 from daemon.cluster.interface import Api, Resource
+from daemon.cluster.metadata import metadata_of, slim
 
 
 PAGE_OBJECTS = 500

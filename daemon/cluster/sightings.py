@@ -5,9 +5,9 @@ from enum import StrEnum
 import msgspec
 
 from daemon.cluster.answers import error_of, status_of
-from daemon.cluster.cache import metadata_of, slim
 from daemon.cluster.errors import ServerFailed
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import metadata_of, slim
 
 
 class Sort(StrEnum):

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from daemon.cluster.access import Access
-from daemon.cluster.cache import identity_of
 from daemon.cluster.errors import Expired
 from daemon.cluster.kubeconfig import read_kubeconfig
+from daemon.cluster.metadata import identity_of
 from daemon.cluster.reflector import Reflector, Timing
 from daemon.cluster.transport import HttpApi
 from tests.servers.apiserver import ApiServer

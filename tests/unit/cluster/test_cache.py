@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.cluster.cache import Cache, Change, Kind, identity_of
+from daemon.cluster.cache import Cache, Change, Kind
 from daemon.cluster.errors import ServerFailed
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import identity_of
 
 
 NAMES = ("a", "b", "c")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cluster.cache import identity_of
 from daemon.cluster.errors import Expired, Oversized, ServerFailed, Unreachable
+from daemon.cluster.metadata import identity_of
 from daemon.cluster.pages import Pages
 from daemon.cluster.transport import HttpApi
 from tests.servers.processes import until

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from daemon.cluster.cache import Identity, identity_of
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import Identity, identity_of
 from tests.servers.processes import until
 from tests.servers.scripted_answers import refused
 from tests.servers.scripted_api import ScriptedApi
