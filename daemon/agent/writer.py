@@ -150,8 +150,8 @@ class StatusWriter:
             self._patch_until_understood(timeout_seconds=timeout_seconds)
         except Invalid as error:
             self._refuse(error)
-        except NotFound:
-            self._clerk = clerk.saw(self._clerk, None, now_seconds=self._clock.now().seconds)
+        except NotFound as error:
+            self._miss(error)
         except ClusterError as error:
             self._fail(error)
 
@@ -183,6 +183,17 @@ class StatusWriter:
         wait_seconds = asked_seconds(error) + self._wait_of(self._clerk.failures + 1)
         self._clerk = clerk.failed(self._clerk, wait_seconds=wait_seconds, now_seconds=self._clock.now().seconds)
         self._listener.status_failed(error)
+
+    def _miss(self, error: ClusterError) -> None:
+        """
+        Try again until the watch tells that the object is gone.
+
+        Behind one address may be several servers, of which one does not know the kind yet.
+        """
+        wait_seconds = self._wait_of(self._clerk.failures + 1)
+        if self._clerk.failures:
+            self._listener.status_failed(error)
+        self._clerk = clerk.failed(self._clerk, wait_seconds=wait_seconds, now_seconds=self._clock.now().seconds)
 
     def _refuse(self, error: ClusterError) -> None:
         now_seconds = self._clock.now().seconds

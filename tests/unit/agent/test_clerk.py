@@ -208,6 +208,29 @@ def test_a_part_that_was_changed_by_another_is_sent_again() -> None:
     assert ["test /metadata/uid", "add /status/imageStatuses/a"] == paths(clerk.operations(contested, PARTS))
 
 
+def test_a_change_that_the_watch_was_too_late_to_tell_is_mended() -> None:
+    """Another took a repository away before our patch, which left it out: only the answer to that says so."""
+    both: Parts = {**PARTS, ("imageStatuses", "b"): {"tags": [{"tag": "v2", "phase": "Failed"}]}}
+    news: Parts = {**both, ("imageStatuses", "b"): {"tags": [{"tag": "v2", "phase": "Pulling"}]}}
+    whole = {"desired": 1, "imageStatuses": {"a": both["imageStatuses", "a"], "b": both["imageStatuses", "b"]}}
+    one = written(begun(report(DONE)), both, answer=whole)
+
+    torn = written(one, news, answer={"desired": 1, "imageStatuses": {"b": news["imageStatuses", "b"]}}, version=4)
+
+    assert torn.is_contested
+    assert clerk.due(torn) is not None
+    assert ["test /metadata/uid", "add /status/imageStatuses/a"] == paths(clerk.operations(torn, news))
+
+
+def test_a_recreated_object_does_not_wait_for_what_the_old_one_was_refused() -> None:
+    """Its status may well be taken."""
+    refused = clerk.failed(begun(report(DONE, uid="new")), wait_seconds=clerk.REFUSED_SECONDS, now_seconds=1.0)
+
+    one = clerk.saw(refused, observed(uid="new"), now_seconds=3.0)
+
+    assert (3.0, 0) == (clerk.due(one), one.failures)
+
+
 def test_conditions_of_others_are_kept() -> None:
     """The list is one value, so theirs are written with ours."""
     foreign = {"type": "Foreign", "status": "True"}

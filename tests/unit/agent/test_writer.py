@@ -330,6 +330,22 @@ def test_an_object_that_is_gone_is_no_failure(desk: Desk) -> None:
     assert (["written", "written"], 1) == (desk.words.told, desk.server.status["succeeded"])
 
 
+def test_an_object_that_stands_is_written_to_though_it_was_not_found_once(desk: Desk) -> None:
+    """Of several API servers behind one address one may not know the kind yet; the watch tells nothing of that."""
+    desk.server.errors = [NotFound("no such resource", code=404), NotFound("no such resource", code=404)]
+    desk.node.want(image())
+
+    with desk.writing():
+        desk.saw(desk.server.read())
+        desk.until(lambda: desk.waits == [1], what="the first failure, of which the watch may tell yet")
+        desk.move(11)
+        desk.until(lambda: desk.waits == [1, 2], what="the second")
+        desk.move(11)
+        desk.until(lambda: desk.server.status, what="a status")
+
+    assert ["failed: no such resource", "written"] == desk.words.told
+
+
 def test_last_words_have_what_pacing_holds_back(desk: Desk) -> None:
     """A pull's progress of the last seconds, say; the next process goes on from there."""
     with desk.writing():
