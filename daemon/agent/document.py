@@ -15,15 +15,13 @@ from daemon.api.nodeimage import Phase, TagStatus
 from daemon.api.reasons import Reason
 from daemon.api.times import format_time
 from daemon.api.wire import to_wire
-from daemon.node.report import Report
+from daemon.node.report import LONGEST_MESSAGE, Report
 
 
 Part = tuple[str, ...]
 Parts = dict[Part, object]
 
 IMAGE_STATUSES: Final = "imageStatuses"
-# A condition takes 32,768 characters; a runtime's words need fewer.
-_LONGEST_MESSAGE: Final = 1024
 _COUNTERS: Final[Mapping[str, Phase]] = {
     "succeeded": Phase.SUCCEEDED,
     "failed": Phase.FAILED,
@@ -33,7 +31,8 @@ _COUNTERS: Final[Mapping[str, Phase]] = {
 _PLAIN: Final = ("desired", *_COUNTERS, "observedGeneration", "prewarm")
 _RUNTIME_READY: Final = "RuntimeReady"
 _SPACE_SUFFICIENT: Final = "SpaceSufficient"
-_CONDITIONS: Final = frozenset({_RUNTIME_READY, _SPACE_SUFFICIENT})
+# Not a set: where a schema is loose, a type may be what no set can look for.
+_CONDITIONS: Final = (_RUNTIME_READY, _SPACE_SUFFICIENT)
 
 
 class AgentIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +115,7 @@ def _conditions(report: Report, *, earlier: Parts, now: datetime) -> list[dict[s
 def _condition(name: str, *, problem: tuple[Reason, str] | None, good: tuple[str, str]) -> dict[str, object]:
     reason, message = problem or good
     status = "False" if problem else "True"
-    return {"type": name, "status": status, "reason": str(reason), "message": message[:_LONGEST_MESSAGE]}
+    return {"type": name, "status": status, "reason": str(reason), "message": message[:LONGEST_MESSAGE]}
 
 
 def _since(condition: dict[str, object], *, earlier: Parts, now: datetime) -> dict[str, object]:

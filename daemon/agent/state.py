@@ -18,7 +18,6 @@ from daemon.node.report import percent_of
 from daemon.node.task import NodeState, Task
 from daemon.node.wanted import WantedImage
 from daemon.observe.metrics import Space
-from daemon.observe.plain import plain
 
 
 Fields = dict[str, object]
@@ -47,7 +46,7 @@ def state_json(state: NodeState, *, about: About, now: Moment) -> bytes:
     answer = {
         "time": format_time(now.at),
         "agent": {"version": about.version, "started_at": format_time(about.started_at), "node": about.node},
-        "settings": {name: plain(value) for name, value in about.settings.items()},
+        "settings": about.settings,
         "api": {
             "synced": about.is_synced,
             "last_contact_at": _time(about.last_contact_at),

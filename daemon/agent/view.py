@@ -97,7 +97,7 @@ class View:
         return "" if state.runtime else "not asked yet"
 
     def _state_answer(self, *, last_sync: Moment | None, problem: str) -> Answer:
-        plain = msgspec.structs.asdict(self._settings)
+        settings = msgspec.structs.asdict(self._settings)
         about = About(
             node=self._settings.node_name,
             version=__version__,
@@ -107,7 +107,7 @@ class View:
             last_contact_at=last_sync.at if last_sync else None,
             api_problem=problem,
             space=self.space.value(),
-            settings={name: plain[name] for name in _SHOWN_SETTINGS},
+            settings={name: settings[name] for name in _SHOWN_SETTINGS},
         )
         return Answer(body=state_json(self._state, about=about, now=self._clock.now()), content_type=JSON)
 

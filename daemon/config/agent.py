@@ -113,8 +113,7 @@ def agent_settings(given: Mapping[str, object], *, environment: Mapping[str, str
     Raises:
         InvalidSetting: a value cannot be used, or the node's name is missing.
     """
-    texts = {setting.field: text for setting in AGENT_SETTINGS if isinstance(text := given.get(setting.field), str)}
-    values = settle(texts, settings=AGENT_SETTINGS, environment=environment)
+    values = settle(given, settings=AGENT_SETTINGS, environment=environment)
     if "node_name" not in values:
         raise InvalidSetting("--node-name: required, the node that this agent serves (in a Pod: NODE_NAME by fieldRef)")
     settings = msgspec.convert(values, AgentSettings)

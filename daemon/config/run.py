@@ -95,8 +95,7 @@ def run_settings(given: Mapping[str, object], *, environment: Mapping[str, str])
     Raises:
         InvalidSetting: a value cannot be used, or one setting lacks another.
     """
-    texts = {setting.field: text for setting in RUN_SETTINGS if isinstance(text := given.get(setting.field), str)}
-    values = settle(texts, settings=RUN_SETTINGS, environment=environment)
+    values = settle(given, settings=RUN_SETTINGS, environment=environment)
     plain = {field: given[field] for field in ("sources", "images", "is_watching")}
     settings = msgspec.convert({**values, **plain}, RunSettings)
     check_plugins(plugin_config=settings.plugin_config, plugin_bin_dir=settings.plugin_bin_dir)

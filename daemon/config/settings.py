@@ -113,10 +113,15 @@ def switch(text: str) -> bool:
 
 
 def settle(
-    given: Mapping[str, str | None], *, settings: tuple[Setting, ...], environment: Mapping[str, str]
+    given: Mapping[str, object], *, settings: tuple[Setting, ...], environment: Mapping[str, str]
 ) -> dict[str, object]:
     """
     Work out each setting that is not left at its default: the flag's text, else its twin's.
+
+    Args:
+        given: the text of each flag by its setting's field; what is no text was not given.
+        settings: which there are.
+        environment: where the twins are.
 
     Raises:
         InvalidSetting: naming the flag or the variable, its value and what would do.
@@ -133,12 +138,10 @@ def settle(
     return values
 
 
-def _found(
-    setting: Setting, *, given: Mapping[str, str | None], environment: Mapping[str, str]
-) -> tuple[str, str | None]:
+def _found(setting: Setting, *, given: Mapping[str, object], environment: Mapping[str, str]) -> tuple[str, str | None]:
     """Return where a setting's text stands, flag or variable, and the text; None where nowhere."""
     text = given.get(setting.field)
-    if text is not None:
+    if isinstance(text, str):
         return setting.flag, text
     origin = next((name for name in (setting.variable, *setting.variables) if name in environment), "")
     return origin, environment.get(origin)

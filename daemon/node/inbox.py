@@ -69,7 +69,7 @@ class PresenceDoubted(msgspec.Struct, frozen=True):
 class RuntimeMissed(msgspec.Struct, frozen=True):
     """A call found the runtime away; `problem` is why, in its words."""
 
-    problem: str = ""
+    problem: str
 
 
 class RuntimeMet(msgspec.Struct, frozen=True):

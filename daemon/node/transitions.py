@@ -195,7 +195,7 @@ def _throttles(
     return {**others, registry: Throttle(until_seconds=now.seconds + draws.throttle(pauses), pauses=pauses)}
 
 
-def runtime_away(state: NodeState, *, problem: str = "") -> NodeState:
+def runtime_away(state: NodeState, *, problem: str) -> NodeState:
     """Note that the runtime does not answer, and why: nothing starts until it does."""
     return replace(state, is_runtime_up=False, runtime_problem=problem)
 

@@ -21,8 +21,6 @@ from daemon.observe.plain import MOST_CHARACTERS, instant, plain, text
 
 
 LIBRARY_WARNED = "library_warned"
-FORMS = ("auto", "json", "console")
-LEVELS = ("debug", "info", "warning", "error")
 
 _FIRST_KEYS = ("time", "level", "event")
 _OWN_KEYS = frozenset({*_FIRST_KEYS, "exception", "lines_lost"})

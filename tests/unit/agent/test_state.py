@@ -1,7 +1,6 @@
 """What /state shows: everything that the loop knows of each image, readable, and no secret."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -193,14 +192,14 @@ def test_the_node_is_shown_around_its_images() -> None:
         is_synced=True,
         last_contact_at=EPOCH,
         space=Space(free_bytes=7, size_bytes=9, floor_bytes=2),
-        settings={"min_free": "20%", "folder": Path("/etc/x")},
+        settings={"min_free": "20%", "max_concurrent_pulls": 2},
     )
 
     shown = _shown(state, about=about)
 
     assert "2026-01-01T01:23:20Z" == shown["time"]
     assert {"version": "1.2.3", "started_at": "2026-01-01T00:00:00Z", "node": "n1"} == shown["agent"]
-    assert {"min_free": "20%", "folder": "/etc/x"} == shown["settings"]
+    assert {"min_free": "20%", "max_concurrent_pulls": 2} == shown["settings"]
     assert {"synced": True, "last_contact_at": "2026-01-01T00:00:00Z", "problem": ""} == shown["api"]
     assert {
         "endpoint": "unix:///run/x.sock",
