@@ -23,7 +23,7 @@ $(STAMP): $(INPUTS)
 	@$(PYTHON) -m tests.servers.setup.venv $(VENV)
 	@touch $@
 
-lab: $(STAMP)  ## bring the servers that the tests use: two containerds and a registry (Go builds one, once)
+lab: $(STAMP)  ## bring the servers that the tests use: containerds, a registry, etcd, kube-apiserver (Go builds some, once)
 	@$(RUN) -m tests.servers.binaries
 
 check: lint  ## the fast part: lint, format, types, import contracts, unit tests
