@@ -1,7 +1,7 @@
 """
 What a node says of itself, and when it is worth saying: a report at once when it matters, few otherwise.
 
-Pure: who writes a report, and where, is cluster/'s.
+Pure: who writes a report, and where, is agent/'s.
 """
 
 import msgspec
