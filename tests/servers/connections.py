@@ -49,14 +49,15 @@ class Connections:
 def reset(connection: socket.socket) -> None:
     """Close at once with RST, after the peer's kernel has all that was sent: a reset throws away what waits."""
     with contextlib.suppress(OSError, TimeoutError):
-        until(lambda: not _unsent_bytes(connection), what="the peer has taken all", timeout_seconds=1)
+        until(lambda: not unsent_bytes(connection), what="the peer has taken all", timeout_seconds=1)
     with contextlib.suppress(OSError):
         _reset_on_close(connection)
         # A reader may still refer to the socket: only closing the descriptor itself resets now.
         socket.close(connection.detach())
 
 
-def _unsent_bytes(connection: socket.socket) -> int:
+def unsent_bytes(connection: socket.socket) -> int:
+    """Return how much of what was sent the peer's kernel has not acknowledged."""
     answer: bytes = fcntl.ioctl(connection, termios.TIOCOUTQ, struct.pack("i", 0))
     return int(struct.unpack("i", answer)[0])
 

@@ -14,6 +14,9 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from tests.servers.connections import unsent_bytes
+from tests.servers.processes import until
+
 
 PIECE_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
@@ -71,10 +74,12 @@ class Network:
         """
         Lose all that the two ends of every connection send from now on, as when a machine is gone; new ones are taken.
 
-        Neither end is told: no packet is acknowledged, not even the kernel's own probes.
+        Neither end is told: no packet is acknowledged, not even the kernel's own probes. What is on its way is let
+        arrive before, since it would be sent again and again, by which the peer knows that somebody lives.
         """
         with self._changed:
             ends = list(self._ends)
+        until(lambda: not any(map(unsent_bytes, ends)), what="all that was sent has arrived", timeout_seconds=10)
         for end in ends:
             _take_nothing(end)
 
