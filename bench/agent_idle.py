@@ -12,12 +12,14 @@ from bench.agent_stage import AgentStage, agent_stage, writes
 from bench.figure import conclude, limited, show
 from bench.memory import cpu_seconds
 from bench.stage import MB, layers
-from tests.servers.agent import AgentProcess
+from tests.servers.agent import ACCOUNT, NAMESPACE, AgentProcess
 from tests.servers.nodeimages import NodeImageOnServer, entry
 from tests.servers.processes import until
 
 
 NAME = "agent-idle"
+LISTS = "lists"
+ENDED = "watches that the server ended"
 BOUND_WRITES = 0.0
 BOUND_CPU_PERCENT = 0.5
 IMAGES = 20
@@ -40,6 +42,7 @@ def main() -> int:
         is_untouched = version == node_image.read()["metadata"]["resourceVersion"]
     for name, count in after.items():
         show(f"{name}: {count - before[name]:g}")
+    _check_it_was_disturbed(before, after)
     show(f"the object is untouched: {is_untouched}")
     percent = 100 * cpu / IDLE_SECONDS
     writes_made = max(after["writes"] - before["writes"], 0.0 if is_untouched else 1.0)
@@ -61,9 +64,7 @@ def _answer_all(place: AgentStage, node_image: NodeImageOnServer) -> None:
 
 def _disturb(place: AgentStage, agent: AgentProcess) -> None:
     """Take the agent's list from under it, and rotate its token."""
-    place.apiserver.service_account_folder(
-        agent.folder / "account", "prewarm-system", "prewarm-agent", node=agent.node_name
-    )
+    place.apiserver.service_account_folder(agent.folder / "account", NAMESPACE, ACCOUNT, node=agent.node_name)
     for name in ("a", "b"):
         place.apiserver.account("default", f"noise-{name}")
     place.apiserver.compact()
@@ -71,11 +72,23 @@ def _disturb(place: AgentStage, agent: AgentProcess) -> None:
     agent.until_ready()
 
 
+def _check_it_was_disturbed(before: dict[str, float], after: dict[str, float]) -> None:
+    """
+    Make sure that the silence is worth something.
+
+    Raises:
+        RuntimeError: nothing happened that could have made the agent write.
+    """
+    for name in (LISTS, ENDED):
+        if after[name] <= before[name]:
+            raise RuntimeError(f"the time held no {name}, so that nothing was written shows nothing")
+
+
 def _counts(agent: AgentProcess) -> dict[str, float]:
     requests = {
-        "lists": agent.metric("prewarm_api_requests_total", verb="list", resource="nodeimages", code="200"),
+        LISTS: agent.metric("prewarm_api_requests_total", verb="list", resource="nodeimages", code="200"),
         "watches": agent.metric("prewarm_api_requests_total", verb="watch", resource="nodeimages", code="200"),
-        "watches that the server ended": agent.metric("prewarm_watch_restarts_total", reason="ended"),
+        ENDED: agent.metric("prewarm_watch_restarts_total", reason="ended"),
     }
     return {**requests, "writes": float(writes(agent))}
 

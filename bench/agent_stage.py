@@ -5,9 +5,7 @@ The agent runs in a Python that holds the base dependencies alone, as the node i
 """
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from bench.stage import Stage, stage
 from tests.behaviour.deployment import deploy
@@ -29,7 +27,7 @@ class AgentStage:
         self._python = base.interpreter(place.folder / "python"), (base.packages(),)
 
     @contextlib.contextmanager
-    def agent(self, node_name: str, *, options: Sequence[str] = ()) -> Iterator[tuple[AgentProcess, NodeImageOnServer]]:
+    def agent(self, node_name: str) -> Iterator[tuple[AgentProcess, NodeImageOnServer]]:
         """Run an agent of a node, ready and with nothing wanted yet."""
         node_image = NodeImageOnServer(self.apiserver, node_name)
         node_image.create()
@@ -38,7 +36,6 @@ class AgentStage:
             self.place.folder / node_name,
             node_name=node_name,
             endpoint=self.containerd.endpoint,
-            options=options,
             python=self._python,
         )
         with agent:
@@ -48,27 +45,13 @@ class AgentStage:
 
 
 @contextlib.contextmanager
-def agent_stage(*, flags: Sequence[str] = ()) -> Iterator[AgentStage]:
-    """Set the stage; `flags` are kube-apiserver's."""
-    with stage() as place, ApiServer(place.folder / "api", flags=flags) as apiserver:
+def agent_stage() -> Iterator[AgentStage]:
+    """Set the stage."""
+    with stage() as place, ApiServer(place.folder / "api") as apiserver:
         deploy(apiserver)
         yield AgentStage(place, apiserver, place.containerd(binaries.NEWEST))
-
-
-def seconds_of(action: Callable[[], object]) -> float:
-    """Return how long something takes."""
-    began = time.monotonic()
-    action()
-    return time.monotonic() - began
 
 
 def writes(agent: AgentProcess) -> int:
     """Return how many writes of the status an agent has made, as it counts them itself."""
     return int(agent.metric("prewarm_api_requests_total", verb="patch", resource="nodeimages/status", code="200"))
-
-
-def scratch(stage_folder: Path, name: str) -> Path:
-    """Return a folder of a measurement's own."""
-    folder = stage_folder / name
-    folder.mkdir()
-    return folder

@@ -1,5 +1,6 @@
 """A process' memory at rest, from /proc/PID/status: sizes in MiB, and its number of threads."""
 
+import os
 import time
 from pathlib import Path
 
@@ -39,4 +40,4 @@ def status_of(pid: int) -> Sample:
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used so far."""
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, ticks)) / 100
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
