@@ -5,6 +5,7 @@ It keeps the newest state of the node and asks the others when somebody looks. W
 state.py's.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
@@ -47,14 +48,23 @@ class View:
         runtime: whose disk is measured.
         started_at: since when it runs.
         clock: the time.
+        monotonic: the time by which the loop's pulse is judged; see Pulse.
     """
 
-    def __init__(self, settings: AgentSettings, *, runtime: ImageRuntime, started_at: datetime, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        *,
+        runtime: ImageRuntime,
+        started_at: datetime,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._runtime = runtime
         self._clock = clock
         self._state = NodeState()
-        self._pulse = Pulse(period_seconds=LONGEST_WAIT_SECONDS)
+        self._pulse = Pulse(period_seconds=LONGEST_WAIT_SECONDS, monotonic=monotonic)
         self.space = Asked(self._measure_space)
         self.started_at = started_at
 
