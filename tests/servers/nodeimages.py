@@ -112,15 +112,22 @@ class NodeImageOnServer:
         """
         Yield the object as it is, and then as each change leaves it; what goes by within a moment is seen too.
 
-        An API server that has just started ends a watch early; what there is comes again then.
+        Where a watch ends early, as on an API server that has just started, what there is comes again.
         """
         ends_at = time.monotonic() + timeout_seconds
         while (left_seconds := ends_at - time.monotonic()) > 0:
-            seconds = math.ceil(left_seconds)
-            query = f"watch=1&fieldSelector=metadata.name%3D{self.name}&timeoutSeconds={seconds}"
-            for event in self._apiserver.watch(f"{self._all}?{query}", timeout_seconds=seconds + 10):
-                if event["type"] in {"ADDED", "MODIFIED"}:
-                    yield event["object"]
+            now = self.read()
+            yield now
+            yield from self._changes(now["metadata"]["resourceVersion"], seconds=math.ceil(left_seconds))
+
+    def _changes(self, version: str, *, seconds: int) -> Generator[Json]:
+        """Yield the object after each change since a version; without one, an etcd before 3.4.31 has a watch wait."""
+        query = f"watch=1&fieldSelector=metadata.name%3D{self.name}&resourceVersion={version}&timeoutSeconds={seconds}"
+        for event in self._apiserver.watch(f"{self._all}?{query}", timeout_seconds=seconds + 10):
+            if event["type"] == "ERROR":
+                return
+            if event["type"] != "DELETED":
+                yield event["object"]
 
     def until_object(
         self, condition: Callable[[Json], bool], *, what: str, timeout_seconds: float = DEADLINE_SECONDS
