@@ -90,8 +90,9 @@ class Announcer:
 def announcements(before: NodeState, after: NodeState) -> Iterator[Announcement]:
     """Tell each end that was reached between two states, but for pulls that brought nothing."""
     for key, task in after.tasks.items():
-        if _has_just_ended(before.tasks.get(key), task):
-            yield from _of(task)
+        earlier = before.tasks.get(key)
+        if _has_just_ended(earlier, task):
+            yield from _of(task, is_refill=earlier is not None and earlier.is_refill)
 
 
 def _has_just_ended(before: Task | None, task: Task) -> bool:
@@ -100,13 +101,15 @@ def _has_just_ended(before: Task | None, task: Task) -> bool:
     return before is None or not before.is_ended or before.wanted.version != task.wanted.version
 
 
-def _of(task: Task) -> Iterator[Announcement]:
+def _of(task: Task, *, is_refill: bool) -> Iterator[Announcement]:
     image = task.wanted.image
     if task.phase is Phase.FAILED:
         note = f"{image}: {task.reason}: {task.message}"
         yield Announcement(kind="Warning", reason=FAILED, note=note, task=task)
     elif task.is_changed:
-        yield Announcement(kind="Normal", reason=SUCCEEDED, note=f"{image}: pulled{_seconds(task)}", task=task)
+        # In words of its own, or the recorder would drop it as a repetition of the pull before.
+        what = "removed from the node, pulled again" if is_refill else "pulled"
+        yield Announcement(kind="Normal", reason=SUCCEEDED, note=f"{image}: {what}{_seconds(task)}", task=task)
 
 
 def _seconds(task: Task) -> str:
