@@ -125,14 +125,15 @@ class AgentProcess:
                 return error.code, error.read().decode()
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return one sample of /metrics, 0 where it is absent."""
+        """Return the sum of the samples of /metrics that have this name and these labels, 0 where there is none."""
         wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        found = 0.0
         for line in self.get("/metrics")[1].splitlines():
             head, _, value = line.rpartition(" ")
             label_text = head.partition("{")[2].removesuffix("}")
             if head.partition("{")[0] == name and wanted <= set(label_text.split(",")):
-                return float(value)
-        return 0.0
+                found += float(value)
+        return found
 
     def state(self) -> Json:
         """Return what /state shows."""

@@ -2,7 +2,7 @@
 Calls CRI with messages encoded by hand, so that a mistake in the product's own definitions can't hide.
 
 Field numbers are from Kubernetes' cri-api, api.proto: PullImageRequest.image = 1, auth = 2; ImageSpec.image = 1;
-AuthConfig.username = 1, password = 2.
+AuthConfig.username = 1, password = 2; RemoveImageRequest.image = 1.
 """
 
 import grpc
@@ -27,6 +27,16 @@ def pull(endpoint: str, reference: str, *, user: tuple[str, str] | None, timeout
     image = _field(1, _field(1, reference.encode()))
     auth = _field(2, _field(1, user[0].encode()) + _field(2, user[1].encode())) if user else b""
     _call(endpoint, "PullImage", image + auth, timeout_seconds=timeout_seconds)
+
+
+def remove(endpoint: str, reference: str, *, timeout_seconds: float) -> None:
+    """
+    Remove an image with all its names, as the kubelet's garbage collection does.
+
+    Raises:
+        grpc.RpcError: the runtime refused; its words are in `details()`.
+    """
+    _call(endpoint, "RemoveImage", _field(1, _field(1, reference.encode())), timeout_seconds=timeout_seconds)
 
 
 def _call(endpoint: str, method: str, message: bytes, *, timeout_seconds: float) -> bytes:
