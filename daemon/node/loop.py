@@ -215,6 +215,7 @@ class NodeLoop:
             case RuntimeAnswered(runtime):
                 self._is_probing = False
                 self._state = transitions.runtime_answers(self._state, runtime=runtime)
+                self._look(_standing(self._state))
                 self._release_orphans()
 
     def _probe_if_away(self) -> None:
@@ -254,8 +255,9 @@ def _serial_of(state: NodeState, key: Key, *, cause: CancelCause) -> int | None:
 
 
 def _standing(state: NodeState) -> dict[Key, Task]:
-    """Pick the images that lie here, so far as we know; of one being pulled the pull's end tells."""
-    return {key: task for key, task in state.tasks.items() if task.image_id and task.running is None}
+    """Pick the images that lie here, so far as we know or were told; of one being pulled the pull's end tells."""
+    idle = {key: task for key, task in state.tasks.items() if task.running is None}
+    return {key: task for key, task in idle.items() if task.image_id or task.is_adopted}
 
 
 def _is_named(task: Task, name: str) -> bool:

@@ -40,7 +40,7 @@ def watch_removals(runtime: ImageRuntime, *, post: Callable[[Message], None], st
             post(RuntimeMet(str(runtime.version())))
             is_event_driven = _listen(runtime.downloads, post=post)
         except CriError as error:
-            _tell(error, post=post)
+            tell_if_away(error, post=post)
             is_event_driven = True
         stop.wait(RESUBSCRIBE_SECONDS if is_event_driven else LOOK_SECONDS)
 
@@ -55,15 +55,21 @@ def _listen(downloads: Downloads | None, *, post: Callable[[Message], None]) -> 
 
 
 def look(runtime: ImageRuntime, standing: Mapping[Key, Task], *, post: Callable[[Message], None]) -> None:
-    """Ask the runtime for each standing image and post those that are absent, and those that are others."""
+    """
+    Ask the runtime for each standing image and post those that are absent, and those that are others.
+
+    A runtime that goes away ends it: the loop looks again when it is back. That one image cannot be told of says
+    nothing of the next.
+    """
     for key, task in standing.items():
         if task.wanted.reference is None:
             continue
         try:
             image = runtime.image_status(task.wanted.image)
         except CriError as error:
-            _tell(error, post=post)
-            return
+            if tell_if_away(error, post=post):
+                return
+            continue
         if image is None:
             post(ImageLost(key, task.wanted.version, len(task.evicted_seconds)))
         elif task.image_id != (image_id := f"{key.repository}@{image.id}"):
@@ -82,6 +88,9 @@ def probe(runtime: ImageRuntime, *, post: Callable[[Message], None], stop: threa
             return
 
 
-def _tell(error: CriError, *, post: Callable[[Message], None]) -> None:
-    if isinstance(error, RuntimeDown | CallTimeout):
+def tell_if_away(error: CriError, *, post: Callable[[Message], None]) -> bool:
+    """Post that the runtime is away where an error means that, and tell whether it does."""
+    is_away = isinstance(error, RuntimeDown | CallTimeout)
+    if is_away:
         post(RuntimeMissed(error.message))
+    return is_away

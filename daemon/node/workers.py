@@ -13,7 +13,7 @@ from daemon.node.inbox import AttemptEnded, Crashed, Message, OrphansReleased, P
 from daemon.node.settings import NodeSettings
 from daemon.node.task import AttemptEnd, CancelCause, Ending, Task
 from daemon.node.wanted import Key
-from daemon.node.warmth import look, probe, watch_removals
+from daemon.node.warmth import look, probe, tell_if_away, watch_removals
 from daemon.runtime.errors import CriError
 from daemon.runtime.interface import ImageRuntime, Progress
 
@@ -131,12 +131,15 @@ class Workers:
             self._runtime.downloads.close_removals()
 
     def _release_orphans(self, images: frozenset[str]) -> None:
-        downloads = self._runtime.downloads
         try:
+            # Only once it has said what it is does it tell whether it has downloads at all.
+            self._runtime.version()
+            downloads = self._runtime.downloads
             for hold in downloads.held(role=self._settings.role) if downloads else ():
                 if hold.image not in images and not hold.is_own and downloads is not None:
                     downloads.release(hold.image, role=self._settings.role)
-        except CriError:
+        except CriError as error:
+            tell_if_away(error, post=self._post)
             return
         self._post(OrphansReleased())
 

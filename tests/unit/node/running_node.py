@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from daemon.api.credential import Credential
-from daemon.api.nodeimage import Phase
+from daemon.api.nodeimage import Phase, TagStatus
 from daemon.api.reasons import Reason
 from daemon.clock import Clock, Moment, SystemClock
 from daemon.credentials.problem import CredentialProblem
@@ -15,7 +15,7 @@ from daemon.node.loop import NodeLoop
 from daemon.node.report import report_of
 from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState, Task
-from daemon.node.wanted import Wanted, WantedImage
+from daemon.node.wanted import Key, Wanted, WantedImage
 from daemon.runtime.connect import connect
 from tests.unit.node.virtual_node import key_of, moment
 
@@ -115,9 +115,10 @@ class RunningNode:
         self._thread.join(timeout=DEADLINE_SECONDS)
         assert not self._thread.is_alive(), "the loop does not end"
 
-    def want(self, *images: WantedImage) -> None:
-        """Want these images and no others from now on."""
-        self._wanted = Wanted(uid="node", generation=self._wanted.generation + 1, images=images)
+    def want(self, *images: WantedImage, answers: dict[Key, TagStatus] | None = None) -> None:
+        """Want these images and no others from now on; `answers` are what stands in the status already."""
+        generation = self._wanted.generation + 1
+        self._wanted = Wanted(uid="node", generation=generation, images=images, answers=answers or {})
         self._loop.want(self._wanted)
 
     def plan_again(self) -> None:

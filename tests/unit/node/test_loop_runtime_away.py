@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from daemon.api.nodeimage import Phase
+from daemon.api.nodeimage import Phase, TagStatus
 from daemon.api.reasons import Reason
 from daemon.node.report import report_of
 from tests.servers.scripted_cri import ScriptedCri
@@ -48,6 +48,26 @@ def test_a_node_without_a_wish_notices_that_its_runtime_is_away(cri: ScriptedCri
         node.wait_until(lambda state: state.is_runtime_up, what="a runtime that is back")
 
     assert node.error is None
+
+
+@pytest.mark.parametrize("image_id", ["registry.example/app@sha256:1", ""], ids=["told", "not told"])
+def test_what_was_told_before_is_verified_when_a_runtime_that_hung_answers_again(
+    cri: ScriptedCri, image_id: str
+) -> None:
+    """An earlier process said that the image is there; it is not, and the look for it met a runtime that hangs."""
+    there = TagStatus(tag="v1", phase=Phase.SUCCEEDED, version=1, image_id=image_id)
+    with RunningNode(cri.endpoint, is_kept_warm=True) as node:
+        node.wait_until(lambda state: bool(state.runtime), what="a runtime that answers")
+        cri.freeze()
+        node.want(image(), answers={image().key: there})
+        node.wait_until(lambda state: not state.is_runtime_up, what="a runtime that hangs")
+        assert Phase.SUCCEEDED is node.task().phase
+
+        cri.thaw()
+        cri.wait_until(lambda: bool(cri.pulls), what="a pull")
+        node.wait_for_phase(Phase.SUCCEEDED)
+
+    assert 1 == len(cri.pulls)
 
 
 def test_a_runtime_killed_midway_costs_no_attempt(cri: ScriptedCri) -> None:
