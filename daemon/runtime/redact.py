@@ -40,7 +40,7 @@ _RULES = (
 
 def redact(words: str, *, credential: Credential | None = None) -> str:
     """
-    Return the runtime's words on one line without secrets, at most WORDS_LENGTH characters.
+    Return the runtime's words on one line without secrets, at most WORDS_LENGTH characters that all print.
 
     The middle is cut: a runtime puts what it did first and the cause last.
 
@@ -48,9 +48,9 @@ def redact(words: str, *, credential: Credential | None = None) -> str:
         words: what the runtime said.
         credential: what the call was made with; each of its secret forms is taken out wherever it stands.
     """
-    line = " ".join(words.split())
-    if credential is not None:
-        line = _without(line, _forms(credential))
+    # Before anything is made of the words: a secret may hold what does not print.
+    line = words if credential is None else _without(words, _forms(credential))
+    line = " ".join("".join(char if char.isprintable() else " " for char in line).split())
     for pattern, replacement in _RULES:
         line = pattern.sub(replacement, line)
     return _shortened(line)

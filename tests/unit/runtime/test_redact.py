@@ -118,3 +118,19 @@ def test_a_challenge_stays_readable() -> None:
     )
 
     assert words == redact(words)
+
+
+def test_words_hold_nothing_that_a_terminal_would_act_on() -> None:
+    """A registry's words reach logs, events and statuses, which people look at with kubectl and curl."""
+    words = "403 Forbidden: \x1b[2J\x1b]0;title\x07 and \u202eeno rehto\x00\r\nno more"
+
+    assert "403 Forbidden: [2J ]0;title and eno rehto no more" == redact(words)
+
+
+def test_a_secret_that_does_not_print_is_taken_out_all_the_same() -> None:
+    """Also one with white space of which one line keeps less."""
+    credential = Credential(username="ann", password="pass\x1b  word\ttabbed", source="team/regcred")
+
+    shown = redact(f"wrong: {credential.password}", credential=credential)
+
+    assert f"wrong: {HIDDEN}" == shown
