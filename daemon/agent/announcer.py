@@ -43,7 +43,7 @@ class Announcer:
     """
     Announces the ends of one node's pulls; an Observer of its loop.
 
-    Arguments:
+    Args:
         recorder: takes the events.
         node_name: the NodeImage's name.
         has_owner_events: whether owners hear of failures too, as OpenKruise's daemon tells them.

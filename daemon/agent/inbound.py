@@ -44,7 +44,7 @@ class Inbound:
     """
     The listener of the node's own NodeImage.
 
-    Arguments:
+    Args:
         path: where the object is on the API server.
         want: takes what is wanted, such as NodeLoop.want.
         saw: takes the object as it stands, such as StatusWriter.saw.

@@ -43,7 +43,7 @@ class View:
     """
     Shows one agent.
 
-    Arguments:
+    Args:
         settings: how it was started.
         runtime: whose disk is measured.
         started_at: since when it runs.

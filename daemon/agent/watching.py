@@ -27,7 +27,7 @@ class NodeImageWatch:
     """
     Watches the NodeImage of one node; `run` belongs in a thread of its own, everything else is for any thread.
 
-    Arguments:
+    Args:
         api: the API server.
         node_name: whose NodeImage.
         inbound: makes the listener, from the path of the object.

@@ -33,7 +33,7 @@ class Watchman:
     """
     Listens to the watch and the writer of one agent; thread-safe.
 
-    Arguments:
+    Args:
         log: where changes are told.
         metrics: where all is counted.
         clock: the time.

@@ -61,7 +61,7 @@ class StatusWriter:
     """
     Keeps the status of one NodeImage as the node's loop tells it; an Observer of that loop.
 
-    Arguments:
+    Args:
         api: where the object is.
         agent: who says so.
         clock: the time.

@@ -49,7 +49,7 @@ class Plugin:
     """
     One plugin with what it has answered so far; safe from any thread.
 
-    Arguments:
+    Args:
         provider: its configuration.
         bin_dir: the folder that holds its executable; the name has no path in it.
         environ: the environment it gets besides the configured one.

@@ -41,7 +41,7 @@ class Credentials:
     """
     Finds the credentials for an image; safe from any thread.
 
-    Arguments:
+    Args:
         config_files: docker config.json files, read at each search so that a rotated one is seen; absent is fine.
         plugins: the exec plugins, None for none.
 
