@@ -52,7 +52,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def events_between(before: NodeState, after: NodeState, *, now: Moment) -> Iterator[Event]:
     """Tell what happened from one state to the next, task by task."""
     if before.is_runtime_up and not after.is_runtime_up:
-        yield Event(time=now.at, event="runtime_lost", reason=Reason.RUNTIME_UNAVAILABLE)
+        why = after.runtime_problem
+        yield Event(time=now.at, event="runtime_lost", reason=Reason.RUNTIME_UNAVAILABLE, message=why)
     if not before.is_runtime_up and after.is_runtime_up:
         yield Event(time=now.at, event="runtime_found")
     for key, task in after.tasks.items():
