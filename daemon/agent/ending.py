@@ -2,6 +2,7 @@
 
 import queue
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, Self
 
@@ -9,6 +10,8 @@ import msgspec
 
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Signalled(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class Ending:
 
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Signalled | Died] = queue.SimpleQueue()
-        self._before: dict[signal.Signals, object] = {}
+        self._before: dict[signal.Signals, Handler] = {}
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
@@ -39,8 +42,9 @@ class Ending:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in self._before:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in self._before.items():
+            # None: one that Python did not set, which it cannot set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def died(self, thread: str, error: BaseException) -> None:
         """Note that a thread is over, from that thread."""
