@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from daemon.api.findings import printable
 from daemon.api.nodeimage import Phase
 from daemon.clock import Moment
 from daemon.cluster.recorder import Regarding
@@ -102,7 +103,8 @@ def _has_just_ended(before: Task | None, task: Task) -> bool:
 
 
 def _of(task: Task, *, is_refill: bool) -> Iterator[Announcement]:
-    image = task.wanted.image
+    # An entry that names no image is told in its own words, whatever they are.
+    image = printable(task.wanted.image)
     if task.phase is Phase.FAILED:
         note = f"{image}: {task.reason}: {task.message}"
         yield Announcement(kind="Warning", reason=FAILED, note=note, task=task)

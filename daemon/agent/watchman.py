@@ -60,7 +60,9 @@ class Watchman:
         self._log.info("node_image_found", uid=uid, images=images)
 
     def node_image_missing(self) -> None:
-        """There is no NodeImage of this node: nothing is wanted."""
+        """There is no NodeImage of this node: nothing is wanted, and there is no status that could not be written."""
+        with self._lock:
+            self._troubles.pop(STATUS, None)
         self._log.warning("node_image_missing", message="nothing is wanted of this node until its NodeImage is there")
 
     def entries_passed_over(self, problems: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
@@ -131,7 +132,9 @@ class EventRecorder:
             sleep=sleep_using_event(self._stopping),
             reraise=True,
         )
-        path = f"/apis/events.k8s.io/v1/namespaces/{namespace_of(event.regarding)}/events"
+        # An owner's namespace is whatever a NodeImage says: one segment of the path, and never more.
+        namespace = quote(namespace_of(event.regarding), safe="")
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         # Made once, with its name: an attempt whose answer was lost may have stored it.
         attempts(self._create, path, resource_of(event, controller=self._controller, instance=self._instance))
 

@@ -9,7 +9,7 @@ from daemon.api.nodeimage import OwnerReference, Phase, TagStatus
 from daemon.cluster.recorder import Regarding
 from daemon.node import transitions
 from daemon.node.task import CancelCause
-from daemon.node.wanted import Wanted
+from daemon.node.wanted import Key, Wanted
 from tests.unit.agent.observed import ObservedNode
 from tests.unit.node.virtual_node import DONE, PRESENT, UNAVAILABLE, cancelled, image, key_of
 
@@ -110,6 +110,17 @@ def test_an_entry_that_names_no_image_fails_without_an_attempt(events: Events) -
     node.want(image(reference=None, problem="no image has such a name"))
 
     assert ["PullImageFailed"] == events.reasons()
+
+
+def test_an_entrys_own_words_act_on_no_terminal(events: Events) -> None:
+    """Where it names no image its repository and tag can be anything, and people look at events with kubectl."""
+    node = node_of(events)
+
+    node.want(image(key=Key("\x1b[2J" + "x" * 9999, "v1"), reference=None, problem="no image has such a name"))
+
+    (told,) = events.take()
+    assert told.note.isprintable()
+    assert len(told.note) < 1024
 
 
 def test_an_end_is_told_once(events: Events) -> None:

@@ -168,7 +168,14 @@ def test_only_what_is_ours_is_taken_from_a_status() -> None:
 
 def test_a_status_of_any_shape_can_be_taken_apart() -> None:
     """A server of another schema may hold anything there; the agent goes on."""
-    shapes: tuple[object, ...] = (None, [], "text", {"imageStatuses": [], "conditions": {}}, {"conditions": ["text"]})
+    shapes: tuple[object, ...] = (
+        None,
+        [],
+        "text",
+        {"imageStatuses": [], "conditions": {}},
+        {"conditions": ["text"]},
+        {"conditions": [{"type": ["text"]}, {"type": {}}]},
+    )
 
     for status in shapes:
         assert {} == parts_of(status)

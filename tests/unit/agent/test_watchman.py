@@ -135,6 +135,15 @@ def test_a_status_that_cannot_be_written_is_one_until_it_can(watch: Watch) -> No
     assert "" == watch.man.problem(watch.now)
 
 
+def test_a_status_that_has_no_object_any_more_is_no_problem(watch: Watch) -> None:
+    """Else a node whose NodeImage was deleted meanwhile would never be ready again."""
+    watch.man.status_failed(Denied("forbidden: patch nodeimages/status"))
+
+    watch.man.node_image_missing()
+
+    assert "" == watch.man.problem(watch.now)
+
+
 def test_a_failure_is_logged_when_it_begins_and_when_it_becomes_another(watch: Watch) -> None:
     """Not with each try: an API server that is away for a day is no thousand lines."""
     for words in ("refused", "refused", "refused", "timed out", "timed out"):

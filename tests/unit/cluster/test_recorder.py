@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.cluster.errors import ClusterError, Denied, Unreachable
 from daemon.cluster.eventlimits import BURST, REMEMBERED, EventLimits
+from daemon.cluster.paths import target_of
 from daemon.cluster.recorder import QUEUED, EventRecorder, Regarding, cut
 from daemon.cluster.transport import HttpApi
 from tests.servers.processes import until
@@ -109,6 +110,18 @@ def test_an_event_of_a_cluster_wide_object_lies_in_default(api: ScriptedApi, rec
     assert 2 == len(set(names))
     assert all(len(name) <= 253 and ".." not in name for name in names)
     assert {"/apis/events.k8s.io/v1/namespaces/default/events"} == {each.path for each in api.asked("create")}
+
+
+def test_a_namespace_that_is_none_leads_nowhere_else(api: ScriptedApi, recording: Recording) -> None:
+    """An owner's namespace is whatever a NodeImage says; it is one segment of the path, here and in the metrics."""
+    recording.thread.start()
+
+    recording.record(regarding=msgspec.structs.replace(JOB, namespace="../../v1/secrets?x=é"))
+    until(lambda: api.count("create"), what="the event", timeout_seconds=20)
+
+    expected = "/apis/events.k8s.io/v1/namespaces/..%2F..%2Fv1%2Fsecrets%3Fx%3D%C3%A9/events"
+    assert [(expected, {})] == [(each.path, each.query) for each in api.asked("create")]
+    assert "events" == target_of(expected).resource
 
 
 def test_recording_never_waits(api: ScriptedApi, recording: Recording) -> None:
