@@ -105,7 +105,7 @@ def _let_go(attempt: Attempt, *, is_awaited: bool = True) -> None:
 
 
 def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
-    if before is not None and not _asks_registry(attempt):
+    if before is not None and not _asks_registry(attempt, before):
         if attempt.is_held:
             _let_go(attempt)
         return _found(attempt, before=before, after=before, is_fetched=False)
@@ -125,9 +125,24 @@ def _bring(attempt: Attempt, before: LocalImage | None) -> AttemptEnd:
     return _found(attempt, before=before, after=after, is_fetched=True)
 
 
-def _asks_registry(attempt: Attempt) -> bool:
+def _asks_registry(attempt: Attempt, before: LocalImage) -> bool:
     """Tell whether a present image is asked for all the same; a refill only wants it back."""
-    return attempt.wanted.image_pull_policy is ImagePullPolicy.ALWAYS and not attempt.is_refill
+    if attempt.wanted.image_pull_policy is ImagePullPolicy.ALWAYS and not attempt.is_refill:
+        return True
+    return _is_half_named(attempt, before)
+
+
+def _is_half_named(attempt: Attempt, before: LocalImage) -> bool:
+    """
+    Tell whether our own pull was cut in its last moments, after the tag and before the digest was noted.
+
+    The runtime names an image by its tag first. One that was brought by others, such as from an archive, may never get
+    a digest; of one whose pull has ended there is no hold.
+    """
+    if not attempt.is_held or _digests(attempt.reference, before) or attempt.runtime.downloads is None:
+        return False
+    holds = attempt.runtime.downloads.held(role=attempt.role)
+    return any(hold.image == attempt.wanted.image for hold in holds)
 
 
 def _floors(attempt: Attempt) -> tuple[str, ...]:

@@ -72,6 +72,11 @@ class History:
         times = (one.at_seconds for one in self.sights if one.tags().get((repository, tag), {}).get("phase") == phase)
         return next(times, float("inf"))
 
+    @property
+    def phases(self) -> set[str]:
+        """Every phase that was said of any entry."""
+        return {tag["phase"] for sight in self.sights for tag in sight.tags().values()}
+
     def _watch(self) -> None:
         while not self._over.is_set():
             try:
