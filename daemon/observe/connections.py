@@ -42,7 +42,7 @@ class Connections:
                 self._busy.add(connection)
 
     def idle(self, connection: socket.socket) -> None:
-        """Let a connection be cut again: it has its answer."""
+        """Let a connection be cut again: its answer is made, and only has to be taken."""
         with self._changed:
             if connection in self._busy:
                 self._busy.remove(connection)

@@ -119,8 +119,9 @@ class HttpServer:
             answer = self._answer(asking)
         except Refused as refused:
             answer = plain_answer(refused.status)
-        write_answer(connection, answer, is_head=is_head)
+        # Who takes an answer slowly gives way too, or a few who take none would keep the probe out.
         self._connections.idle(connection)
+        write_answer(connection, answer, is_head=is_head)
         linger(connection)
 
     def _answer(self, asking: Asking) -> Answer:

@@ -229,6 +229,17 @@ def test_silent_clients_keep_nobody_out(server: HttpServer) -> None:
     assert count <= connections.MOST_CONNECTIONS + 5
 
 
+def test_clients_that_take_no_answer_keep_nobody_out(server: HttpServer) -> None:
+    """As many as may be open, and each has asked for more than a socket holds."""
+    with ExitStack() as stack:
+        for _ in range(connections.MOST_CONNECTIONS):
+            stack.enter_context(_connect(server.port)).sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        until(lambda: _clients() >= connections.MOST_CONNECTIONS, what="all are answered", timeout_seconds=5)
+        statuses = [_healthz(server.port) for _ in range(5)]
+
+    assert [200] * 5 == statuses
+
+
 def test_many_clients_at_once_are_all_answered(server: HttpServer) -> None:
     """As many as may be open."""
     statuses: list[int] = []
