@@ -48,8 +48,19 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
         generation=wanted.generation,
         tasks=tasks,
         leaving={**leaving, **state.leaving},
+        throttles=_still_told(state.throttles, tasks, now=now),
         is_wanted_known=True,
     )
+
+
+def _still_told(throttles: dict[str, Throttle], tasks: dict[Key, Task], *, now: Moment) -> dict[str, Throttle]:
+    """Forget a registry that nothing is wanted of any more, once its pause is over."""
+    registries = {task.wanted.registry for task in tasks.values()}
+    return {
+        name: throttle
+        for name, throttle in throttles.items()
+        if name in registries or throttle.until_seconds > now.seconds
+    }
 
 
 def _taken_over(task: Task, image: WantedImage, *, is_same: bool, new: Task) -> Task:

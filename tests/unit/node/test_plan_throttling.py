@@ -130,3 +130,18 @@ def test_a_suspended_image_is_no_probe() -> None:
 
     assert ["a", "b"] == node.starts
     assert node.state.tasks[key_of("a")].running is None
+
+
+def test_a_registry_that_nothing_is_wanted_of_is_forgotten_after_its_pause() -> None:
+    """Not before, or a withdrawal and a new grant would ask at once; and not never, for a node may meet many."""
+    node = VirtualNode()
+    node.want(image("other.example/a"))
+    node.end(THROTTLED, name="other.example/a")
+
+    node.want()
+    during = list(node.state.throttles)
+    node.advance(6)
+    node.want(image())
+
+    assert ["other.example"] == during
+    assert {} == node.state.throttles
