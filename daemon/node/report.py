@@ -83,12 +83,23 @@ def status_of(task: Task) -> TagStatus:
         image_id=task.image_id,
         message="suspended by every job that wants it" if is_suspended else task.message[:LONGEST_MESSAGE],
         reason=reason or "",
-        attempt=task.attempt,
+        attempt=_attempt_of(task),
         digest=task.digest,
         changed=task.is_changed,
         bytes=_bytes_of(task),
         stage=task.progress.stage if task.progress else "",
     )
+
+
+def _attempt_of(task: Task) -> int:
+    """
+    Tell the attempt that pulls, or the last one that ended.
+
+    One that has begun and not yet asked the registry is told with phase Pulling: whoever goes on from a status that
+    says Waiting takes its attempts for spent, and would count that one twice.
+    """
+    has_only_begun = task.running is not None and task.phase is Phase.WAITING
+    return max(0, task.attempt - 1) if has_only_begun else task.attempt
 
 
 def percent_of(task: Task) -> int:

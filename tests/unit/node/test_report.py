@@ -62,6 +62,23 @@ def test_a_status_echoes_the_version_and_tells_the_attempt() -> None:
     assert expected == status
 
 
+def test_an_attempt_is_told_when_it_asks_the_registry() -> None:
+    """A process that dies before that repeats it, and must not find it counted as one that has ended."""
+    node = VirtualNode()
+    node.want(image())
+    begun = status_of(node.task())
+    node.ask_registry()
+    asking = status_of(node.task())
+    node.end(UNAVAILABLE)
+    node.advance(60)
+    again = status_of(node.task())
+
+    assert [(Phase.WAITING, 0), (Phase.PULLING, 1), (Phase.WAITING, 1)] == [
+        (status.phase, status.attempt) for status in (begun, asking, again)
+    ]
+    assert node.task().running is not None
+
+
 def test_a_running_pull_tells_bytes_stage_and_percent() -> None:
     """As the runtime's own bookkeeping has them."""
     node = pulling_node(bytes_done=456)
