@@ -93,6 +93,7 @@ class Reflector:
         )
         self._version = ""
         self._failures = 0
+        self._failed_by: type[ClusterError] | None = None
         self._watching_since: float | None = None
 
     def run(self) -> None:
@@ -120,7 +121,7 @@ class Reflector:
                 self._failed(error)
             return
         if self._watched_seconds() >= watch_seconds / 2:
-            self._failures = 0
+            self._failures, self._failed_by = 0, None
             self._telemetry.restarted("ended")
         else:
             self._pause("ended")
@@ -175,6 +176,10 @@ class Reflector:
     def _failed(self, error: ClusterError) -> None:
         if not isinstance(error, _KEEPS_VERSION):
             self._version = ""
+        if isinstance(error, Expired) and self._failed_by is not Expired:
+            # The server is back after an outage that outlived its memory: the long pauses of that are over.
+            self._failures = 0
+        self._failed_by = type(error)
         self._listener.missed(error)
         self._pause(_reason(error), at_least_seconds=asked_seconds(error))
 

@@ -129,6 +129,34 @@ def test_a_long_watch_makes_earlier_failures_forgotten(api: ScriptedApi, heard: 
     assert (5, 1) == (before, reflector._failures)
 
 
+def test_an_outage_that_outlived_the_servers_memory_is_over_with_its_answer(
+    api: ScriptedApi, heard: Heard, reflect: Reflect
+) -> None:
+    """A version that is gone is another failure than those before it: its pause is the shortest one again."""
+    timing = Timing(request_seconds=5, first_seconds=0.001, most_seconds=0.001)
+    api.script.add("watch", refused(500, "InternalError"), times=5)
+    api.script.add("watch", Lines(chunks=(GONE,)))
+    reflector = reflect(timing)
+
+    until(lambda: api.count("watch") == 7, what="the watch after the new list", timeout_seconds=20)
+
+    assert 1 == reflector._failures
+    assert heard.has("missed Expired")
+
+
+def test_a_version_that_is_gone_again_and_again_is_paused_after_longer_and_longer(
+    api: ScriptedApi, heard: Heard, reflect: Reflect
+) -> None:
+    """A server that forgets each version at once must not be listed in a rush."""
+    timing = Timing(request_seconds=5, first_seconds=0.001, most_seconds=0.001)
+    api.script.add("watch", Lines(chunks=(GONE,)), times=4)
+    reflector = reflect(timing)
+
+    until(lambda: api.count("watch") == 5, what="the watch that holds", timeout_seconds=20)
+
+    assert 4 == reflector._failures
+
+
 def test_the_times_of_syncs_are_readable(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
     """Not synced before the first list; afterwards the time moves with everything that is heard."""
     api.script.always("list", refused(500, "InternalError"))
