@@ -15,13 +15,14 @@ Column = tuple[str, str, str]
 
 GROUP: Final = "apps.kruise.io"
 
+_OPEN: Final[Schema] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _AGE: Final[Column] = ("AGE", "date", ".metadata.creationTimestamp")
 _MESSAGE: Final[Column] = ("MESSAGE", "string", ".status.message")
 
 
 def crds(release: str) -> list[Json]:
     """
-    Return the CRDs of the three kinds.
+    Return the CRDs of the three kinds, and of one that the group has had as v1beta1 long before them.
 
     Arguments:
         release: "1.6" has v1alpha1 alone, "1.9" both versions.
@@ -34,6 +35,8 @@ def crds(release: str) -> list[Json]:
         _crd("ImagePullJob", scope="Namespaced", versions=[_job(version) for version in versions]),
         _crd("ImageListPullJob", scope="Namespaced", versions=[_list(version) for version in versions]),
         _crd("NodeImage", scope="Cluster", versions=[_node_image(version) for version in versions]),
+        # OpenKruise serves it so since 0.7: what versions the group has says nothing of a NodeImage's.
+        _crd("StatefulSet", scope="Namespaced", versions=[_version("v1beta1", _OPEN, columns=[_AGE])]),
     ]
 
 
