@@ -20,6 +20,8 @@ from tests.servers.processes import until
 RETRY_SECONDS = 0.2
 # An API server that has just started may leave a watch without a word.
 WATCH_SECONDS = 20.0
+JOIN_SECONDS = 30.0
+LAST = "last"
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,21 +43,25 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History:
-    """What one NodeImage was, from entering on."""
+    """What one NodeImage was, from entering until leaving; all of it is there when it has been left."""
 
     def __init__(self, node_image: NodeImageOnServer) -> None:
         self._node_image = node_image
         self._sights: list[Sight] = []
         self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="history", daemon=True)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._watch, name="history", daemon=True).start()
+        self._thread.start()
         until(lambda: self._sights, what="the first sight of the NodeImage", timeout_seconds=30)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            self._node_image.touch(LAST)
+            self._thread.join(JOIN_SECONDS)
         self._over.set()
 
     @property
@@ -86,6 +92,8 @@ class History:
 
     def _see(self) -> None:
         for resource in self._node_image.states(timeout_seconds=WATCH_SECONDS):
+            self._sights.append(Sight(at_seconds=time.monotonic(), resource=resource))
+            if resource["metadata"].get("labels", {}).get("touched") == LAST:
+                self._over.set()
             if self._over.is_set():
                 return
-            self._sights.append(Sight(at_seconds=time.monotonic(), resource=resource))

@@ -231,7 +231,7 @@ def test_a_forgotten_version_costs_a_list_and_no_write(
         until_listed_anew(agent)
         node_image.want(other.key, entry("v1"))
         node_image.ended(other.key, "v1")
-        told = [sight.resource["metadata"] for sight in history.sights]
+    told = [sight.resource["metadata"] for sight in history.sights]
 
     assert {before["resourceVersion"]} == {
         metadata["resourceVersion"] for metadata in told if metadata["generation"] == before["generation"]

@@ -186,7 +186,7 @@ def test_a_late_status_of_a_replaced_node_image_lands_nowhere(
         agent.until_state(lambda state: state["node_image"]["uid"] == new, what="it serves the new one")
         node_image.want(image.key, entry("v1"))
         again = node_image.ended(image.key, "v1")
-        before_wish = [sight for sight in history.sights if image.key not in sight.resource["spec"].get("images", {})]
+    before_wish = [sight for sight in history.sights if image.key not in sight.resource["spec"].get("images", {})]
 
     assert old != new
     assert {(other.key, "v1")} == {key for sight in before_wish for key in sight.tags()}

@@ -66,11 +66,6 @@ def is_refused(apiserver: ApiServer, name: str) -> bool:
     return False
 
 
-def poke(apiserver: ApiServer, name: str) -> None:
-    """Change something of a NodeImage that concerns nobody."""
-    apiserver.request("PATCH", f"/apis/apps.kruise.io/v1beta1/nodeimages/{name}", {"metadata": {"labels": {"a": "b"}}})
-
-
 def test_a_status_that_the_schema_refuses_is_told_and_holds_up_no_pull(
     node_image: NodeImageOnServer,
     start_agent: StartAgent,
@@ -126,7 +121,7 @@ def test_a_refused_status_is_written_when_the_schema_is_mended(
             )
         before = node_image.tag(absent, "v1")
         clock.sleep(MINUTE_SECONDS)
-        poke(deployed, node_image.name)
+        node_image.touch()
         status = node_image.ended(absent, "v1")
         until(lambda: agent.get("/readyz")[0] == 200, what="the agent is ready again", timeout_seconds=30)
 

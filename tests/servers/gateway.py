@@ -13,6 +13,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -123,6 +124,7 @@ class _Server(ThreadingHTTPServer):
         self.gateway = gateway
         self._tls = tls
         self._open: set[socket.socket] = set()
+        self._upstream: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Exchange)
 
@@ -140,10 +142,17 @@ class _Server(ThreadingHTTPServer):
                 wrapped.close()
         request.close()
 
+    def know(self, answer: urllib3.BaseHTTPResponse) -> None:
+        """Remember where an answer comes from, so that `cut` ends it too."""
+        upstream = answer.connection
+        if isinstance(upstream, urllib3.connection.HTTPConnection) and upstream.sock is not None:
+            with self._lock:
+                self._upstream.add(upstream.sock)
+
     def cut(self) -> None:
-        """End every connection from below."""
+        """End every connection from below, on both sides."""
         with self._lock:
-            for connection in self._open:
+            for connection in [*self._open, *self._upstream]:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
@@ -173,6 +182,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if isinstance(fault, Held):
             fault.release.wait()
         answer = self._ask(body)
+        self.server.know(answer)
         try:
             if isinstance(fault, Lost):
                 raise ConnectionCut
