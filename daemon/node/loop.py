@@ -7,7 +7,7 @@ for nothing but its inbox.
 
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from daemon.clock import Clock, Moment
@@ -15,6 +15,7 @@ from daemon.images import same_image
 from daemon.node import transitions
 from daemon.node.attempt import CredentialSource
 from daemon.node.backoff import backoff_seconds, throttle_seconds
+from daemon.node.doubts import Doubts, doubted, due
 from daemon.node.inbox import (
     AttemptEnded,
     Crashed,
@@ -85,6 +86,7 @@ class NodeLoop:
         self._is_stopped = False
         self._is_probing = False
         self._has_orphans = False
+        self._doubts = Doubts()
         self._draws = Draws(backoff=backoff_seconds, throttle=throttle_seconds)
 
     def want(self, wanted: Wanted) -> None:
@@ -112,10 +114,12 @@ class NodeLoop:
 
     def _tick(self) -> None:
         decided = self._decide()
-        messages = self._wait(decided.wake_seconds)
+        wakes = [at for at in (decided.wake_seconds, self._doubts.next_seconds) if at is not None]
+        messages = self._wait(min(wakes, default=None))
         before, now = self._state, self._clock.now()
         for message in messages:
             self._take(message, now=now)
+        self._look_again(now=now)
         self._observer.changed(before, self._state, now=now)
 
     def _wait(self, wake_seconds: float | None) -> list[Message]:
@@ -196,7 +200,7 @@ class NodeLoop:
             case ImageSeen(key, told_id, image_id):
                 self._state = transitions.seen(self._state, key, told_id=told_id, image_id=image_id)
             case ImageRemoved(name):
-                self._look({key: task for key, task in _standing(self._state).items() if _is_named(task, name)})
+                self._doubt(name, now=now)
             case PresenceDoubted():
                 self._look(_standing(self._state))
             case ImageLost(key, version, evictions):
@@ -233,6 +237,17 @@ class NodeLoop:
         if standing and self._settings.is_kept_warm and self._state.is_runtime_up:
             self._workers.look(standing)
 
+    def _doubt(self, name: str, *, now: Moment) -> None:
+        """Look for what the runtime says that it has removed, now and again soon; of what is not wanted, nothing."""
+        if any(_is_named(task, name) for task in self._state.tasks.values()):
+            self._doubts = doubted(self._doubts, name, now_seconds=now.seconds)
+            self._look(_named(_standing(self._state), {name}))
+
+    def _look_again(self, *, now: Moment) -> None:
+        names, self._doubts = due(self._doubts, now_seconds=now.seconds)
+        if names:
+            self._look(_named(_standing(self._state), names))
+
     def _end(self) -> None:
         """Cancel what runs, and give the runtime a moment to end it, so that what was fetched is held."""
         self._workers.stop()
@@ -258,6 +273,10 @@ def _standing(state: NodeState) -> dict[Key, Task]:
     """Pick the images that lie here, so far as we know or were told; of one being pulled the pull's end tells."""
     idle = {key: task for key, task in state.tasks.items() if task.running is None}
     return {key: task for key, task in idle.items() if task.image_id or task.is_adopted}
+
+
+def _named(tasks: Mapping[Key, Task], names: Collection[str]) -> dict[Key, Task]:
+    return {key: task for key, task in tasks.items() if any(_is_named(task, name) for name in names)}
 
 
 def _is_named(task: Task, name: str) -> bool:

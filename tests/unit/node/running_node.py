@@ -17,6 +17,7 @@ from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState, Task
 from daemon.node.wanted import Key, Wanted, WantedImage
 from daemon.runtime.connect import connect
+from daemon.runtime.interface import ImageRuntime
 from tests.unit.node.virtual_node import key_of, moment
 
 
@@ -58,7 +59,11 @@ class Offered:
 
 
 class RunningNode:
-    """Runs a loop while entered, remembers every state that it told of, and stops it at the end."""
+    """
+    Runs a loop while entered, remembers every state that it told of, and stops it at the end.
+
+    `around` may put something between the loop and its runtime.
+    """
 
     def __init__(
         self,
@@ -69,12 +74,13 @@ class RunningNode:
         clock: Clock | None = None,
         credentials: Offered | None = None,
         is_kept_warm: bool = False,
+        around: Callable[[ImageRuntime], ImageRuntime] = lambda runtime: runtime,
     ) -> None:
         self.states: list[NodeState] = [NodeState()]
         self.error: BaseException | None = None
         self._changed = threading.Condition()
         self._wanted = Wanted(uid="node", generation=1, images=())
-        self._runtime = connect(endpoint)
+        self._runtime = around(connect(endpoint))
         self._loop = NodeLoop(
             self._runtime,
             credentials=credentials or Offered(),
