@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.processes import Process, until
+from tests.servers.processes import Process, ServerFailed, until
 
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,10 @@ class AgentProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.stop()
+        was_running = self._process.is_running
+        code = self.stop()
+        if was_running and code != 0 and error is None:
+            raise ServerFailed(f"the agent was told to end, and its exit code is {code}\n{self.tail()}")
 
     @property
     def process(self) -> Process:
