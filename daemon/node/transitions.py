@@ -14,6 +14,7 @@ from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.node.adoption import adopted
 from daemon.node.eviction import evicted
+from daemon.node.outage import held_up, let_go
 from daemon.node.outcome import Draws, after, failed
 from daemon.node.task import AttemptEnd, CancelCause, Ending, Leaving, NodeState, Running, Task, Throttle
 from daemon.node.wanted import Key, Wanted, WantedImage
@@ -39,6 +40,8 @@ def want(state: NodeState, wanted: Wanted, *, now: Moment) -> NodeState:
         else adopted(replace(new, wanted=image), wanted.answers.get(image.key))
         for image in wanted.images
     }
+    if not state.is_runtime_up:
+        tasks = {key: held_up(task, problem=state.runtime_problem) for key, task in tasks.items()}
     images = {task.wanted.image for task in tasks.values()}
     gone = {key: task for key, task in state.tasks.items() if key not in tasks}
     leaving = {key: _leave(task) for key, task in gone.items() if _has_to_leave(task, images=images)}
@@ -207,13 +210,15 @@ def _throttles(
 
 
 def runtime_away(state: NodeState, *, problem: str) -> NodeState:
-    """Note that the runtime does not answer, and why: nothing starts until it does."""
-    return replace(state, is_runtime_up=False, runtime_problem=problem)
+    """Note that the runtime does not answer, and why: nothing starts until it does, and what waits says so."""
+    tasks = {key: held_up(task, problem=problem) for key, task in state.tasks.items()}
+    return replace(state, tasks=tasks, is_runtime_up=False, runtime_problem=problem)
 
 
 def runtime_answers(state: NodeState, *, runtime: str = "") -> NodeState:
     """Note that the runtime answers, and as what, so that waiting tasks may start."""
-    answering = replace(state, is_runtime_up=True, runtime_problem="", runtime=runtime or state.runtime)
+    tasks = {key: let_go(task) for key, task in state.tasks.items()}
+    answering = replace(state, tasks=tasks, is_runtime_up=True, runtime_problem="", runtime=runtime or state.runtime)
     return state if answering == state else answering
 
 
