@@ -10,6 +10,9 @@ INPUTS := requirements/dev.txt pyproject.toml hatch_build.py $(wildcard protos/*
 # Each is a module of bench/, with _ for -.
 BENCHES := engine-cold engine-many resume progress eta memory-run agent-latency agent-writes agent-memory agent-idle
 
+# How many test files run at once. Each has its servers to itself, and waits for them most of the time.
+JOBS ?= 2
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup lab check lint test demo manifest bench lock clean
@@ -29,8 +32,8 @@ lab: $(STAMP)  ## bring the servers that the tests use: containerds, a registry,
 check: lint  ## the fast part: lint, format, types, import contracts, unit tests
 	$(RUN) -m pytest tests/unit
 
-test: lint lab  ## check and everything else; the lab needs root
-	$(RUN) -m pytest
+test: lint lab  ## check and everything else, JOBS files at a time; the lab needs root
+	$(RUN) -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
