@@ -1,4 +1,6 @@
-"""What depends on the node's runtime, on each supported containerd: status, resumed pulls, removals, its absence."""
+"""What an agent and its runtime make of each other: on each supported containerd, and on one that is scripted."""
+
+from pathlib import Path
 
 from tests.behaviour.stuck import IN_FLIGHT_BYTES, StuckPull
 from tests.servers.containerd import Containerd
@@ -7,6 +9,7 @@ from tests.servers.images import Push
 from tests.servers.nodeimages import NodeImageOnServer, entry
 from tests.servers.processes import until
 from tests.servers.proxy import FaultProxy
+from tests.servers.scripted_cri import ScriptedCri
 
 
 def test_a_wanted_image_is_pulled_and_its_status_says_all_of_it(
@@ -87,3 +90,28 @@ def test_a_runtime_that_is_not_there_yet_is_waited_for(
 
     assert ("Waiting", 200, 503) == (waiting["phase"], alive, ready)
     assert ("Succeeded", 1) == (status["phase"], status["attempt"])
+
+
+def test_the_runtime_gets_the_sandbox_config_of_the_repository(
+    node_image: NodeImageOnServer, start_agent: StartAgent, workdir: Path
+) -> None:
+    """Labels and annotations as they stand there, with each pull of the repository and with no other; and who pulls."""
+    config = {"labels": {"app": "web", "example.com/team": "a"}, "annotations": {"example.com/handler": "kata"}}
+    by_us = {"apps.kruise.io/pulling-image-by": "kruise-daemon"}
+    given = {"labels": config["labels"], "annotations": {**config["annotations"], **by_us}}
+    with ScriptedCri(workdir / "cri.sock") as runtime:
+        start_agent(node_image, runtime)
+        node_image.want_all(
+            {
+                "registry.example/app": {"tags": [entry("v1"), entry("v2")], "sandboxConfig": config},
+                "registry.example/other": {"tags": [entry("v1")]},
+            }
+        )
+        status = node_image.until_status(lambda status: status.get("succeeded") == 3, what="all are there")
+
+    assert "scripted://1" == status["prewarm"]["agent"]["runtime"]
+    assert {
+        "registry.example/app:v1": given,
+        "registry.example/app:v2": given,
+        "registry.example/other:v1": {"labels": {}, "annotations": by_us},
+    } == {pull.image: {"labels": pull.labels, "annotations": pull.annotations} for pull in runtime.pulls}

@@ -46,6 +46,7 @@ class Pull(msgspec.Struct, kw_only=True):
     username: str = ""
     password: str = ""
     labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     is_held: bool = False
     is_ended: bool = False
     is_cancelled: bool = False
@@ -216,6 +217,7 @@ class ScriptedCri:
             username=request.auth.username,
             password=password,
             labels=dict(request.sandbox_config.labels),
+            annotations=dict(request.sandbox_config.annotations),
             is_held=image in self._held,
         )
         if self._passwords.get(image, password) != password:
