@@ -96,7 +96,8 @@ class ClusterCredentials:
         if not is_dns_subdomain(named.name):
             raise _Unusable("has no name that a Secret can have")
         if named.namespace != self._secret_namespace:
-            words = f"is not read: copies are in namespace {self._secret_namespace} alone (--secret-namespace)"
+            where = "names no namespace" if not named.namespace else "is not read"
+            words = f"{where}: copies are in namespace {self._secret_namespace} alone (--secret-namespace)"
             raise _Unusable(words, reason=Reason.SECRET_FORBIDDEN)
         copy = self._found(named)
         if copy.secret is None:

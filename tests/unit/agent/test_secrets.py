@@ -187,6 +187,13 @@ def test_a_copy_elsewhere_is_never_asked_for() -> None:
     assert "copies are in namespace kruise-daemon-config alone (--secret-namespace)" in problem.message
 
 
+def test_a_copy_without_a_namespace_is_told_what_is_missing() -> None:
+    """A person who writes a NodeImage by hand forgets it easily."""
+    problem = only_problem(found(credentials(Copies(a=copied("p"))), wanting("a", namespace="")))
+
+    assert problem.message.startswith("names no namespace: copies are in namespace kruise-daemon-config")
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a?watch=1", "a%2f..", "A", "a" * 254, "\x1b[31m"])
 def test_a_name_that_no_secret_has_is_never_asked_for(name: str) -> None:
     """It could be another path; a terminal that shows it is safe too."""
