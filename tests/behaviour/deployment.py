@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
+from tests.servers.crds import ours, until_served
 from tests.servers.processes import until
 
 
@@ -25,7 +26,8 @@ EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 def deploy(apiserver: ApiServer) -> str:
     """Apply daemonset.yaml, bring the NodeImages of both nodes, and return what kubectl said of each object."""
     said = apply(apiserver)
-    apiserver.kubectl("wait", "--for=condition=Established", "crd/nodeimages.apps.kruise.io", "--timeout=30s")
+    # Not by `kubectl wait`: it ends with an error where a CRD has no status yet.
+    until_served(apiserver, ours())
     for name in (OWN, OTHER):
         if not _exists(apiserver, nodeimages(name)):
             apiserver.request("POST", nodeimages(), nodeimage(name))

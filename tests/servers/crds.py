@@ -40,6 +40,16 @@ def install(server: ApiServer, crds: Sequence[Json], *, timeout_seconds: float =
     for crd in crds:
         path = f"{PATH}/{crd['metadata']['name']}?fieldManager=test&force=true"
         server.request("PATCH", path, crd, content_type="application/apply-patch+yaml")
+    until_served(server, crds, timeout_seconds=timeout_seconds)
+
+
+def until_served(server: ApiServer, crds: Sequence[Json], *, timeout_seconds: float = 30) -> None:
+    """
+    Wait until every version of each CRD can be listed.
+
+    Raises:
+        TimeoutError: one is not served after timeout_seconds.
+    """
     for address in _addresses(crds):
         until(partial(_is_served, server, address), what=address, timeout_seconds=timeout_seconds)
 
