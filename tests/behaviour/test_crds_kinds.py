@@ -1,5 +1,6 @@
 """The CRDs on a real API server: accepted without a word, nothing lost or added, readable at first sight, quick."""
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.servers import crds
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
 from tests.servers.fixtures_apiserver import Names
+from tests.servers.processes import until
 
 
 Json = dict[str, Any]
@@ -20,6 +22,23 @@ KINDS = pytest.mark.parametrize("full", crds_full.ALL, ids=lambda full: str(full
 @pytest.fixture(scope="module", autouse=True)
 def _installed(apiserver: ApiServer) -> None:
     crds.install(apiserver, crds.ours())
+
+
+def explained(apiserver: ApiServer, place: str, *, version: str) -> str:
+    """Return what kubectl explains; a new kind is served a moment before the server's discovery tells of it."""
+    said: list[str] = []
+
+    def is_told() -> bool:
+        try:
+            said.append(apiserver.kubectl("explain", place, f"--api-version=apps.kruise.io/{version}"))
+        except subprocess.CalledProcessError as error:
+            if "couldn't find resource" not in str(error.stderr):
+                raise
+            return False
+        return True
+
+    until(is_told, what=f"{place} is explained", timeout_seconds=30)
+    return said[-1]
 
 
 @pytest.mark.parametrize("way", ["--server-side=false", "--server-side"])
@@ -56,7 +75,7 @@ def test_short_names_clash_with_nothing_of_kubernetes(apiserver: ApiServer) -> N
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_kubectl_explains_every_addition(apiserver: ApiServer, place: str, version: str) -> None:
     """Each field of ours has a sentence in both versions."""
-    said = apiserver.kubectl("explain", place, f"--api-version=apps.kruise.io/{version}")
+    said = explained(apiserver, place, version=version)
 
     assert "<no description>" not in said
 

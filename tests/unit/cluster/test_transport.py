@@ -33,6 +33,8 @@ from tests.unit.cluster.heard import Heard
 
 
 OBJECT = "/apis/apps.kruise.io/v1beta1/nodeimages/a"
+# Without it the connection would be taken for the next request, in a race with its end.
+LAST = b"Connection: close\r\n"
 SECRETS = "/api/v1/namespaces/prewarm-system/secrets"
 
 
@@ -174,7 +176,7 @@ def test_the_pause_that_the_server_asks_for_is_told(
         (Raw(content=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"), Unreachable),
         (Raw(content=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Unreachable),
         (Raw(content=b"HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n{}"), None),
-        (Raw(content=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"), None),
+        (Raw(content=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" + LAST + b"Content-Length: 2\r\n\r\n{}"), None),
     ],
 )
 def test_what_is_no_answer_of_an_api_server_is_an_error_of_ours(
