@@ -1,0 +1,81 @@
+"""What a job's status is made from: the counts of its tally at one moment. Values only; jobstatus.py words them."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes with one reason: how many, the first ten by name, one's words, and when the next is tried again."""
+
+    reason: str
+    count: int
+    nodes: tuple[str, ...] = ()
+    message: str = ""
+    retry_at: datetime | None = None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where a job's nodes stand.
+
+    warm + stale + cold + skipped = selected, always. waiting + granted + pulling + succeeded + failed = selected -
+    skipped: a node that is due again waits, whatever its last end was.
+
+    Attributes:
+        selected: nodes that the job is for.
+        warm: have the image as fresh as the job asks.
+        stale: have an older one.
+        cold: have none.
+        skipped: left out now.
+        waiting: have no grant, or are due for another.
+        granted: have a grant and have not said that they pull.
+        pulling: pull.
+        succeeded: have ended well, and are not due.
+        failed: have ended badly, and are not due.
+        failed_nodes: the names of those, sorted, the first 1,000.
+        failures: those by reason, the commonest first.
+        skips: the skipped by reason, the commonest first.
+        digests: what lies on the nodes, the commonest first, at most five.
+        bytes_done: of the pulls that run.
+        bytes_total: of the pulls that run, as far as they know it.
+        pull_seconds: how long this run's pulls took, the mean; None before the first has ended.
+        limit: how many nodes may pull at once.
+        changed: how many ends brought another image, in this run or refresh.
+        refused: nodes whose NodeImage takes no write, by name.
+        last_refresh: when the last renewal began.
+        next_refresh: when the next begins.
+    """
+
+    selected: int = 0
+    warm: int = 0
+    stale: int = 0
+    cold: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    granted: int = 0
+    pulling: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    failed_nodes: tuple[str, ...] = ()
+    failures: tuple[ReasonCount, ...] = ()
+    skips: tuple[ReasonCount, ...] = ()
+    digests: tuple[tuple[str, int], ...] = ()
+    bytes_done: int = 0
+    bytes_total: int = 0
+    pull_seconds: float | None = None
+    limit: int = 1
+    changed: int = 0
+    refused: tuple[str, ...] = ()
+    last_refresh: datetime | None = None
+    next_refresh: datetime | None = None
+
+    @property
+    def desired(self) -> int:
+        """Nodes that count: the selected less the skipped."""
+        return self.selected - self.skipped
+
+    @property
+    def open(self) -> int:
+        """Nodes that have not ended."""
+        return self.waiting + self.granted + self.pulling
