@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon import __version__
-from daemon.config import AGENT_SETTINGS, RUN_SETTINGS, InvalidSetting, Setting, agent_settings, run_settings
+from daemon.config import (
+    AGENT_SETTINGS,
+    COORDINATOR_SETTINGS,
+    LEADING_SETTINGS,
+    RUN_SETTINGS,
+    InvalidSetting,
+    Setting,
+    agent_settings,
+    coordinator_settings,
+    run_settings,
+)
 from daemon.display.output import OutputLost
 
 
@@ -64,6 +74,9 @@ that is. A DaemonSet runs one on each node.
 
 It reads its own NodeImage and, by name, the copies of pull secrets that this
 names; it writes that NodeImage's status, and events on it.
+
+With --with-coordinator it is a coordinator too, for clusters where a single
+DaemonSet is wanted: `prewarm coordinator --help` says what that does.
 """
 
 _AGENT_EPILOG = """\
@@ -81,6 +94,35 @@ A runtime or an API server that is away is no end: it waits, says so in
 
 Each option can be a variable: --min-free as PREWARM_MIN_FREE. An option beats
 its variable.
+"""
+
+_COORDINATOR = """\
+Turn ImagePullJobs into what each node's NodeImage asks for, as many nodes at a
+time as a job's parallelism says, and write into the jobs' status how far they
+are. A Deployment runs two; one leads, by a Lease, and the other stands by.
+
+It reads jobs, NodeImages and Nodes, and Pods while a job has a podSelector. It
+writes NodeImages, the jobs' status, events on jobs, its Lease, and takes one
+startup taint off Nodes. It needs no OpenKruise, and must not run beside its
+manager, which writes the same objects.
+"""
+
+_COORDINATOR_EPILOG = """\
+examples:
+  prewarm coordinator
+  prewarm coordinator --kubeconfig ~/.kube/config --listen 127.0.0.1:8080
+  prewarm coordinator --write-rate 20 --gate-deadline 300
+
+exit codes:
+  0  ended by SIGTERM or SIGINT, with the Lease released
+  1  a part of it died of something unforeseen; its log says which
+  2  bad input: an option, a variable, a file, or an address that is taken
+
+An API server that is away, or a Lease that another holds, is no end: it waits,
+says so in /readyz or /state and in its log, and goes on.
+
+Each option can be a variable: --write-rate as PREWARM_WRITE_RATE. An option
+beats its variable.
 """
 
 _VALIDATE = """\
@@ -150,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_agent(commands)
+    _add_coordinator(commands)
     _add_validate(commands)
     return parser
 
@@ -194,10 +237,25 @@ def _add_agent(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_settings(agent, AGENT_SETTINGS)
+    _add_settings(agent.add_argument_group("options that need --with-coordinator"), LEADING_SETTINGS)
     agent.set_defaults(command=_agent, parser=agent)
 
 
-def _add_settings(parser: argparse.ArgumentParser, settings: tuple[Setting, ...]) -> None:
+def _add_coordinator(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    coordinator = commands.add_parser(
+        "coordinator",
+        help="turn ImagePullJobs into what each node is asked for",
+        usage="prewarm coordinator [OPTION]...",
+        description=_COORDINATOR,
+        allow_abbrev=False,
+        epilog=_COORDINATOR_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_settings(coordinator, COORDINATOR_SETTINGS)
+    coordinator.set_defaults(command=_coordinator, parser=coordinator)
+
+
+def _add_settings(parser: argparse._ActionsContainer, settings: tuple[Setting, ...]) -> None:
     """Offer each setting as a flag; its text is parsed in config/, with its twin's."""
     for setting in settings:
         if setting.is_switch:
@@ -237,6 +295,12 @@ def _agent(options: argparse.Namespace) -> int:
     from daemon.agent.command import agent
 
     return agent(agent_settings(vars(options), environment=os.environ))
+
+
+def _coordinator(options: argparse.Namespace) -> int:
+    from daemon.coordinator.command import coordinator
+
+    return coordinator(coordinator_settings(vars(options), environment=os.environ))
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -39,8 +39,7 @@ def check_dns_label(field: Field, name: str) -> None:
 
 def check_label_key(field: Field, key: str) -> None:
     """Report a key that no label can have: an optional DNS prefix and a slash, then a name."""
-    prefix, slash, name = key.rpartition("/")
-    if (slash and not is_dns_subdomain(prefix)) or not _is_label_text(name):
+    if not is_label_key(key):
         field.error(
             f'Invalid value: {shown(key)}: a label key must be letters, digits, "-", "_" and ".", begin and end with a '
             f'letter or digit, have at most {_LONGEST_LABEL} characters, and may have a DNS name and "/" before them'
@@ -59,6 +58,12 @@ def check_label_value(field: Field, value: str) -> None:
 def is_dns_subdomain(name: str) -> bool:
     """Tell whether a name can be an object's."""
     return len(name) <= _LONGEST_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(name) is not None
+
+
+def is_label_key(key: str) -> bool:
+    """Tell whether a key can be a label's or a taint's."""
+    prefix, slash, name = key.rpartition("/")
+    return (not slash or is_dns_subdomain(prefix)) and _is_label_text(name)
 
 
 def _is_label_text(text: str) -> bool:

@@ -1,10 +1,19 @@
 """The settings of `prewarm agent`; kruise-daemon's flags work as aliases where they mean the same."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
+from daemon.config.cluster import (
+    ACCOUNT_FOLDER,
+    KUBECONFIG,
+    LISTEN,
+    LOG_FORMAT,
+    SECRET_NAMESPACE,
+    SECRET_NAMESPACE_DEFAULT,
+    SERVICE_ACCOUNT_FOLDER,
+)
+from daemon.config.coordinator import LEADING_SETTINGS, CoordinatorSettings, coordinator_settings
 from daemon.config.engine import (
     MAX_CONCURRENT_PULLS,
     MIN_FREE,
@@ -13,10 +22,7 @@ from daemon.config.engine import (
     RUNTIME_ENDPOINT,
     check_plugins,
 )
-from daemon.config.settings import InvalidSetting, Setting, name, one_of, settle, switch
-
-
-SERVICE_ACCOUNT_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+from daemon.config.settings import InvalidSetting, Setting, name, settle, switch
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +30,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     What `prewarm agent` works with.
 
     `node_name` is never guessed: it is the name of the NodeImage that this agent serves. `kubeconfig` "" means: as a
-    Pod does, by the files in `service_account_folder`. `runtime_endpoint` "" means: look for one.
+    Pod does, by the files in `service_account_folder`. `runtime_endpoint` "" means: look for one. `coordinator` None
+    means: without --with-coordinator; settings that both roles have are the same in it.
     """
 
     node_name: str
@@ -34,11 +41,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_pulls: int = 2
     min_free: str = "20%"
     listen: str = ":10221"
-    secret_namespace: str = "kruise-daemon-config"  # noqa: S105  a namespace, no password
+    secret_namespace: str = SECRET_NAMESPACE_DEFAULT
     has_owner_events: bool = False
     plugin_config: str = ""
     plugin_bin_dir: str = ""
     log_format: str = "auto"
+    coordinator: CoordinatorSettings | None = None
 
 
 AGENT_SETTINGS = (
@@ -50,37 +58,14 @@ AGENT_SETTINGS = (
         variables=("NODE_NAME",),
         help="the node that this agent serves: the name of its NodeImage; required (also from NODE_NAME)",
     ),
-    Setting(
-        flag="--kubeconfig",
-        field="kubeconfig",
-        metavar="PATH",
-        help="reach the API server by this file's current context (default: as a Pod does, by its service account); "
-        "needs the extra prewarm[kubeconfig]",
-    ),
-    Setting(
-        flag="--service-account-folder",
-        field="service_account_folder",
-        metavar="DIR",
-        help=f"where token and ca.crt of the service account are (default: {SERVICE_ACCOUNT_FOLDER})",
-    ),
+    KUBECONFIG,
+    ACCOUNT_FOLDER,
     RUNTIME_ENDPOINT,
     MAX_CONCURRENT_PULLS,
     MIN_FREE,
-    Setting(
-        flag="--listen",
-        field="listen",
-        metavar="ADDRESS",
-        aliases=("--addr",),
-        help="where /healthz, /readyz, /metrics and /state are served, such as :10221 or [::1]:8080 "
-        "(default: :10221, on every address)",
-    ),
-    Setting(
-        flag="--secret-namespace",
-        field="secret_namespace",
-        metavar="NAMESPACE",
-        parse=name,
-        help="where the copies of pull secrets are; secrets elsewhere are never read (default: kruise-daemon-config)",
-    ),
+    # kruise-daemon's name for it.
+    msgspec.structs.replace(LISTEN, aliases=("--addr",)),
+    SECRET_NAMESPACE,
     Setting(
         flag="--owner-events",
         field="has_owner_events",
@@ -92,12 +77,14 @@ AGENT_SETTINGS = (
     ),
     PLUGIN_CONFIG,
     PLUGIN_BIN_DIR,
+    LOG_FORMAT,
     Setting(
-        flag="--log-format",
-        field="log_format",
-        metavar="FORM",
-        parse=one_of("auto", "json", "console"),
-        help="json, or console for a person (default: console on a terminal, else json)",
+        flag="--with-coordinator",
+        field="with_coordinator",
+        metavar="BOOL",
+        parse=switch,
+        is_switch=True,
+        help="be a coordinator too, of which one among all leads; needs the coordinator's rights (default: false)",
     ),
 )
 
@@ -111,11 +98,27 @@ def agent_settings(given: Mapping[str, object], *, environment: Mapping[str, str
         environment: where the twins are.
 
     Raises:
-        InvalidSetting: a value cannot be used, or the node's name is missing.
+        InvalidSetting: a value cannot be used, the node's name is missing, or a flag is a coordinator's alone.
     """
     values = settle(given, settings=AGENT_SETTINGS, environment=environment)
     if "node_name" not in values:
         raise InvalidSetting("--node-name: required, the node that this agent serves (in a Pod: NODE_NAME by fieldRef)")
+    if values.pop("with_coordinator", False):
+        values["coordinator"] = coordinator_settings(given, environment=environment)
+    else:
+        _check_needless(given)
     settings = msgspec.convert(values, AgentSettings)
     check_plugins(plugin_config=settings.plugin_config, plugin_bin_dir=settings.plugin_bin_dir)
     return settings
+
+
+def _check_needless(given: Mapping[str, object]) -> None:
+    """
+    Look for flags that mean nothing to an agent alone; variables may be there for another container's sake.
+
+    Raises:
+        InvalidSetting: there is one.
+    """
+    for setting in LEADING_SETTINGS:
+        if given.get(setting.field) is not None:
+            raise InvalidSetting(f"{setting.flag}: needs --with-coordinator; an agent alone does not coordinate")

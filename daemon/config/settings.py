@@ -2,16 +2,21 @@
 What a setting is: its flag, its PREWARM_ twin, its default in a Struct, and how its text becomes a value.
 
 A flag beats its twin in the environment, which beats the default. Values are checked here, so that a bad one is one
-line that names it and exit code 2, before anything starts. Which settings there are is run.py's and agent.py's.
+line that names it and exit code 2, before anything starts. Which settings there are is each role's module's.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
-from daemon.api.names import is_dns_subdomain
+from daemon.api.names import is_dns_subdomain, is_label_key
 from daemon.api.quantity import bytes_to_keep_free
+
+
+# As long as the name of a Pod may be.
+_LONGEST_IDENTITY: Final = 253
 
 
 class InvalidSetting(ValueError):
@@ -80,6 +85,25 @@ def seconds(text: str) -> float:
     return count
 
 
+def period(text: str) -> float:
+    """Parse a number of seconds, more than 0."""
+    count = seconds(text)
+    if count == 0:
+        raise InvalidSetting(f'"{text}" is no time at all; it is a number of seconds, more than 0')
+    return count
+
+
+def rate(text: str) -> float:
+    """Parse how many a second, more than 0; there is no word for "no limit", a large number does it."""
+    try:
+        count = float(text)
+    except ValueError:
+        count = math.nan
+    if not 0 < count < math.inf:
+        raise InvalidSetting(f'"{text}" is not a number of writes a second, more than 0')
+    return count
+
+
 def endpoint(text: str) -> str:
     """Check a runtime's socket: an absolute path, with or without unix://; an empty text is none given."""
     if text and not text.removeprefix("unix://").removeprefix("unix:").startswith("/"):
@@ -102,6 +126,20 @@ def name(text: str) -> str:
     """Check a node's or namespace's name."""
     if not is_dns_subdomain(text):
         raise InvalidSetting(f'"{text}" is no name of an object: lower case letters, digits, "-" and "."')
+    return text
+
+
+def identity(text: str) -> str:
+    """Check what a process is called among others: anything in one word of a length that a person can read."""
+    if not 1 <= len(text) <= _LONGEST_IDENTITY or not text.isprintable() or " " in text:
+        raise InvalidSetting(f'"{text}" is not one word of 1 to {_LONGEST_IDENTITY} characters')
+    return text
+
+
+def taint_key(text: str) -> str:
+    """Check the key of a taint, which is written as a label's; an empty text is none."""
+    if text and not is_label_key(text):
+        raise InvalidSetting(f'"{text}" is no key of a taint, such as example.com/starting: no value, no effect')
     return text
 
 

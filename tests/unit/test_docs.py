@@ -10,17 +10,27 @@ import pytest
 from daemon.api.manifest import parse_manifests
 from daemon.api.reasons import Reason
 from daemon.cli import _parser
-from daemon.config import AGENT_SETTINGS, RUN_SETTINGS, AgentSettings, RunSettings, Setting
+from daemon.config import (
+    AGENT_SETTINGS,
+    COORDINATOR_SETTINGS,
+    RUN_SETTINGS,
+    AgentSettings,
+    CoordinatorSettings,
+    RunSettings,
+    Setting,
+)
 from daemon.display.events import Event
 from tests.manifests.table import cases
 from tests.unit.documents import DOCUMENTS, ROOT, anchors, blocks, event_names, headings, label, prose, rows, text_of
 
 
 OWN_KINDS = ("kind: ImagePullJob", "kind: ImageListPullJob", "kind: NodeImage")
-RUN, AGENT = RunSettings(), AgentSettings(node_name="")
-DEFAULTS: list[tuple[str, Setting, RunSettings | AgentSettings]] = [
+Settings = RunSettings | AgentSettings | CoordinatorSettings
+RUN, AGENT, COORDINATOR = RunSettings(), AgentSettings(node_name=""), CoordinatorSettings(identity="")
+DEFAULTS: list[tuple[str, Setting, Settings]] = [
     *(("docs/run.md", setting, RUN) for setting in RUN_SETTINGS),
     *(("docs/agent.md", setting, AGENT) for setting in AGENT_SETTINGS),
+    *(("docs/coordinator.md", setting, COORDINATOR) for setting in COORDINATOR_SETTINGS),
 ]
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -43,20 +53,18 @@ def test_each_reason_has_its_heading(reason: Reason) -> None:
 
 @pytest.mark.parametrize(("document", "setting", "defaults"), DEFAULTS, ids=_flag)
 def test_each_setting_is_documented_with_its_twins_and_default(
-    document: str, setting: Setting, defaults: RunSettings | AgentSettings
+    document: str, setting: Setting, defaults: Settings
 ) -> None:
     """The table of settings has every flag, the variables that say the same, and the default that holds."""
     row = rows(text_of(document)).get(setting.flag, "")
 
-    default = _words(getattr(defaults, setting.field))
+    default = _words(getattr(defaults, setting.field, False))
     expected = [setting.variable, *setting.variables, *([default] if default else [])]
     assert [] == [name for name in expected if f"`{name}`" not in row]
 
 
 @pytest.mark.parametrize(("document", "setting", "defaults"), DEFAULTS, ids=_flag)
-def test_each_alias_of_a_setting_is_documented(
-    document: str, setting: Setting, defaults: RunSettings | AgentSettings
-) -> None:
+def test_each_alias_of_a_setting_is_documented(document: str, setting: Setting, defaults: Settings) -> None:
     """Someone who comes from kruise-daemon finds the flags that work on."""
     del defaults
     text = text_of(document)

@@ -25,6 +25,8 @@ EXAMPLES = {
     "plugin_config": ("/a", "/a", "/b", "/b"),
     "log_format": ("json", "json", "console", "console"),
 }
+# All but the switch that adds a coordinator.
+OWN_SETTINGS = [setting for setting in AGENT_SETTINGS if setting.field in EXAMPLES]
 BAD = [
     ("--node-name", ""),
     ("--node-name", "Worker-1"),
@@ -46,6 +48,8 @@ BAD = [
     ("--owner-events", ""),
     ("--log-format", "text"),
     ("--log-format", ""),
+    ("--with-coordinator", "yes"),
+    ("--with-coordinator", ""),
 ]
 # kruise-daemon's own flags, with which a DaemonSet of OpenKruise's can be edited rather than rewritten.
 ALIASES = {
@@ -75,10 +79,13 @@ def test_defaults_are_those_of_the_struct() -> None:
 
 def test_every_field_has_a_setting() -> None:
     """What nobody can set is no setting, and what is no field would be lost."""
-    assert set(AgentSettings.__struct_fields__) == {setting.field for setting in AGENT_SETTINGS}
+    fields = {setting.field for setting in AGENT_SETTINGS}
+
+    # The switch says whether there is a coordinator; what that has is tests/unit/coordinator/test_settings.py's.
+    assert set(AgentSettings.__struct_fields__) - {"coordinator"} == fields - {"with_coordinator"}
 
 
-@pytest.mark.parametrize("setting", AGENT_SETTINGS, ids=lambda setting: setting.flag)
+@pytest.mark.parametrize("setting", OWN_SETTINGS, ids=lambda setting: setting.flag)
 def test_a_flag_beats_its_variable_which_beats_the_default(setting: Setting) -> None:
     """For every setting there is."""
     text, value, other_text, other_value = EXAMPLES[setting.field]
