@@ -8,11 +8,11 @@ import contextlib
 from collections.abc import Iterator
 
 from bench.stage import Stage, stage
-from tests.behaviour.deployment import deploy
 from tests.servers import binaries
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
 from tests.servers.containerd import Containerd
+from tests.servers.deployment import deploy
 from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.setup import base
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from daemon import __version__
-from tests.behaviour.deployment import nodeimages
 from tests.servers.apiserver import ApiServer
 from tests.servers.containerd import Containerd
+from tests.servers.deployment import nodeimages
 from tests.servers.fixtures_agent import ON_NEWEST, StartAgent
 from tests.servers.images import Push
 from tests.servers.nodeimages import Json, NodeImageOnServer, entry

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.behaviour.deployment import ACCOUNT, NAMESPACE, SECRETS, refusal
 from tests.servers import binaries
 from tests.servers.agent import AgentProcess, Json
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
 from tests.servers.binaries import ContainerdBinaries
 from tests.servers.containerd import Containerd, Hosts
+from tests.servers.deployment import ACCOUNT, NAMESPACE, SECRETS, refusal
 from tests.servers.fixtures import USERS
 from tests.servers.fixtures_agent import StartAgent
 from tests.servers.fixtures_apiserver import Names

@@ -4,10 +4,10 @@ import contextlib
 
 import pytest
 
-from tests.behaviour.deployment import MANIFEST, deploy, nodeimages
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
 from tests.servers.containerd import Containerd
+from tests.servers.deployment import MANIFEST, deploy, nodeimages
 from tests.servers.fixtures_agent import ON_NEWEST, StartAgent
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.images import Push

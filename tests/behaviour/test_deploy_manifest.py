@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from deploy.render import BASE, MANIFEST, ROOT, render
-from tests.behaviour.deployment import ACCOUNT, NAMESPACE, OWN, apply
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
 from tests.servers.binaries import kubernetes
+from tests.servers.deployment import ACCOUNT, NAMESPACE, OWN, apply
 from tests.servers.fixtures_apiserver import Names
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.behaviour.deployment import (
+from tests.servers.apiserver import ApiServer
+from tests.servers.deployment import (
     ACCOUNT,
     EVENTS,
     NAMESPACE,
@@ -20,7 +21,6 @@ from tests.behaviour.deployment import (
     refusal,
     status_patch,
 )
-from tests.servers.apiserver import ApiServer
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.processes import until
 

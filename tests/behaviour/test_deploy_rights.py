@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from tests.behaviour.deployment import (
+from tests.rights import CLUSTER, Right, documented, listed
+from tests.servers.apiserver import ApiServer
+from tests.servers.apiserver_access import Json
+from tests.servers.deployment import (
     ACCOUNT,
     EVENTS,
     NAMESPACE,
@@ -17,9 +20,6 @@ from tests.behaviour.deployment import (
     refusal,
     status_patch,
 )
-from tests.rights import CLUSTER, Right, documented, listed
-from tests.servers.apiserver import ApiServer
-from tests.servers.apiserver_access import Json
 
 
 NODEIMAGES = "nodeimages.apps.kruise.io"

@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from tests.behaviour.deployment import SECRETS
 from tests.behaviour.withheld import invalid, is_told, refusals, without
 from tests.rights import CLUSTER, Right, documented
 from tests.servers import binaries
@@ -16,6 +15,7 @@ from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import ContainerdBinaries
 from tests.servers.containerd import Containerd
+from tests.servers.deployment import SECRETS
 from tests.servers.fixtures import USERS
 from tests.servers.fixtures_agent import StartAgent
 from tests.servers.fixtures_apiserver import Names

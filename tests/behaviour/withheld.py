@@ -7,11 +7,11 @@ What the account has is daemonset.yaml's; a change is in force when the API serv
 import contextlib
 from collections.abc import Iterator
 
-from tests.behaviour.deployment import ACCOUNT, NAMESPACE
 from tests.rights import CLUSTER
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
+from tests.servers.deployment import ACCOUNT, NAMESPACE
 from tests.servers.processes import until
 
 

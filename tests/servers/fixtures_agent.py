@@ -11,10 +11,10 @@ from typing import Protocol
 
 import pytest
 
-from tests.behaviour.deployment import deploy
 from tests.servers import binaries
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
+from tests.servers.deployment import deploy
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.nodeimages import NodeImageOnServer
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from tests.behaviour.deployment import MANIFEST
 from tests.servers import crds
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
+from tests.servers.deployment import MANIFEST
 from tests.servers.openkruise import crds as theirs
 from tests.servers.openkruise.manager_objects import GROUP, Release
 from tests.servers.openkruise.manager_references import split

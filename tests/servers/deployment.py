@@ -1,7 +1,7 @@
 """
 A cluster with daemonset.yaml applied, its policies in force, and two nodes whose agents have tokens.
 
-What an API server is, and how a token gets its node, is tests/servers' to know.
+What an API server is, and how a token gets its node, is apiserver.py's to know.
 """
 
 from pathlib import Path
