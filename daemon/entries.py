@@ -25,6 +25,7 @@ NOT_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
 
 _ANY_SIZE_BYTES: Final = 1 << 40
 _RENEWAL: Final = timedelta(hours=24)
+_RENEWAL_SPREAD_SECONDS: Final = 1_200
 _FIRST_RETRY: Final = timedelta(minutes=1)
 _LONGEST_RETRY: Final = timedelta(hours=1)
 
@@ -76,6 +77,8 @@ def merged(entries: Sequence[TagEntry]) -> TagEntry:
     owner does not have is none, and it is suspended when every owner is. Of several minFree in one unit the largest
     holds; a share and a size cannot be compared here, and the first holds. (OpenKruise keeps the first's: kruise#2221.)
     """
+    if len(entries) == 1:
+        return entries[0]
     policies = [entry.pull_policy for entry in entries]
     additions = [entry.prewarm for entry in entries]
     is_always = any(entry.image_pull_policy is ImagePullPolicy.ALWAYS for entry in entries)
@@ -132,10 +135,11 @@ def next_renewal(job: ImagePullJob, *, last: datetime, now: datetime, node: str)
     """
     Return when a node's image is due for renewal; not later than `now` means at once.
 
-    Without a schedule it is due 24 h after `last`. With one it is due at the first fire after `last`, plus the node's
-    place in the spread. A fire that was missed is made up for, unless startingDeadlineSeconds have gone by since; the
-    next one counts then. `at` makes every node due that was granted before it. The answer for a `now` that is earlier
-    than the answer stays the same as time goes on.
+    Without a schedule it is due 24 h after `last`, give or take 10 min by the node's place, so that nodes which were
+    granted together do not stay together. With one it is due at the first fire after `last`, plus the node's place in
+    the spread. A fire that was missed is made up for, unless startingDeadlineSeconds have gone by since; the next one
+    counts then. `at` makes every node due that was granted before it. The answer for a `now` that is earlier than the
+    answer stays the same as time goes on.
 
     Args:
         job: an Always job is never renewed: NOT_AGAIN.
@@ -147,7 +151,8 @@ def next_renewal(job: ImagePullJob, *, last: datetime, now: datetime, node: str)
     if job.template.completion_policy.type is not CompletionType.NEVER:
         return NOT_AGAIN
     refresh = job.template.prewarm.refresh or Refresh()
-    due = last + _RENEWAL if refresh.schedule is None else _scheduled(refresh, last=last, now=now, node=node)
+    is_daily = refresh.schedule is None
+    due = _daily(last, node=node) if is_daily else _scheduled(refresh, last=last, now=now, node=node)
     return min(due, refresh.at) if refresh.at is not None and last < refresh.at else due
 
 
@@ -214,6 +219,11 @@ def _never_deadline(job: ImagePullJob) -> int:
 
 def _always_deadline(job: ImagePullJob) -> int | None:
     return job.template.completion_policy.active_deadline_seconds
+
+
+def _daily(last: datetime, *, node: str) -> datetime:
+    place = place_in_spread(node, spread_seconds=_RENEWAL_SPREAD_SECONDS)
+    return last + _RENEWAL + place - timedelta(seconds=_RENEWAL_SPREAD_SECONDS // 2)
 
 
 def _scheduled(refresh: Refresh, *, last: datetime, now: datetime, node: str) -> datetime:

@@ -4,8 +4,12 @@ When a cron schedule fires in a time zone, over changes of daylight saving time.
 cronsim knows Debian cron's rules: a time that a clock change skips fires right after the change, a time that comes
 twice fires once. What is awkward about it stays here: it takes syntax that CronJob does not, and after a doubled hour
 it looks at the wall and may answer with the past.
+
+A coordinator asks the same of thousands of nodes, so answers are kept by schedule, zone and minute: a fire is at a full
+minute (all zones' offsets are full minutes since 1972), so within a minute nothing changes.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -23,6 +27,7 @@ _ZONE_NAME: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _NOT_A_ZONE: Final = frozenset({"local", "localtime", "posixrules"})
 _LAST_DAY_FORMS: Final = re.compile(r"(^|[ ,])([0-9]*L|LW)($|[ ,/])", re.IGNORECASE)
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_ANSWERS_KEPT: Final = 8192
 
 
 def schedule_error(schedule: str) -> str:
@@ -70,11 +75,25 @@ def find_time_zone(name: str | None) -> tzinfo:
 
 def next_fire(schedule: str, *, zone: tzinfo, after: datetime) -> datetime | None:
     """Return the first moment later than `after` (in UTC), None if there is none within 50 years."""
-    return next((fire for fire in _fires(schedule, after.astimezone(zone)) if fire > after), None)
+    return _next_fire(schedule, zone, _minute(after))
 
 
 def latest_fire(schedule: str, *, zone: tzinfo, until: datetime) -> datetime | None:
     """Return the last moment not later than `until` (in UTC), None if there is none within 50 years."""
+    return _latest_fire(schedule, zone, _minute(until))
+
+
+def _minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+@functools.lru_cache(maxsize=_ANSWERS_KEPT)
+def _next_fire(schedule: str, zone: tzinfo, after: datetime) -> datetime | None:
+    return next((fire for fire in _fires(schedule, after.astimezone(zone)) if fire > after), None)
+
+
+@functools.lru_cache(maxsize=_ANSWERS_KEPT)
+def _latest_fire(schedule: str, zone: tzinfo, until: datetime) -> datetime | None:
     local = until.astimezone(zone) + timedelta(seconds=1)
     doubled = (local.replace(fold=0).utcoffset() or timedelta()) - (local.replace(fold=1).utcoffset() or timedelta())
     # Within the second pass of a doubled hour the first one lies later on the wall but earlier in time.

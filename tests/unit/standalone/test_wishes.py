@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from daemon.api.imagepulljob import ImagePullJob
 from daemon.api.nodeimage import ImagePullPolicy, Phase
 from daemon.api.reasons import Reason
+from daemon.entries import place_in_spread
 from daemon.node.task import NodeState, Task
 from daemon.node.wanted import Key, wanted_of
 from daemon.standalone.wishes import Wishes, next_due, node_image, noted, renewed, wishes_of
@@ -23,6 +24,8 @@ ALWAYS = "completionPolicy: {}"
 NEVER = "completionPolicy: {type: Never}"
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+# Each node has its own place in the twenty minutes around 24 hours.
+RENEWAL = DAY - timedelta(minutes=10) + place_in_spread("node-a", spread_seconds=1200)
 
 
 def _wishes(*specs: str, now: datetime = START) -> Wishes:
@@ -86,13 +89,13 @@ def test_every_image_begins_with_version_one_and_nothing_due() -> None:
 
 
 def test_a_never_job_is_renewed_24_hours_after_its_last_grant() -> None:
-    """Not a second before; the version grows by one, once."""
+    """Not a second before its place in the twenty minutes around 24 hours; the version grows by one, once."""
     wishes = _ended(_wishes(f"image: nginx, {NEVER}"), at=START + HOUR)
 
-    again = renewed(wishes, now=START + DAY)
+    again = renewed(wishes, now=START + RENEWAL)
 
-    assert START + DAY == next_due(wishes, now=START + HOUR)
-    assert renewed(wishes, now=START + DAY - timedelta(seconds=1)) is wishes
+    assert START + RENEWAL == next_due(wishes, now=START + HOUR)
+    assert renewed(wishes, now=START + RENEWAL - timedelta(seconds=1)) is wishes
     assert ({NGINX: 2}, 2) == (_versions(again), again.generation)
     assert renewed(again, now=START + 2 * DAY) is again
 
@@ -135,7 +138,7 @@ def test_at_renews_what_was_granted_before_it() -> None:
 
     assert at == next_due(wishes, now=START)
     assert {NGINX: 2} == _versions(again)
-    assert at + DAY == next_due(again, now=at + HOUR)
+    assert at + RENEWAL == next_due(again, now=at + HOUR)
 
 
 def test_a_pull_that_began_before_at_does_not_count_as_fresh() -> None:
@@ -183,8 +186,8 @@ def test_the_end_of_an_older_version_is_not_this_one_s() -> None:
     """A late answer renews nothing and fails nothing."""
     before = _wishes(f"image: nginx, {NEVER}")
     (old,) = wanted_of(node_image(before, now=START)).images
-    renewed_one = renewed(_ended(before, at=START), now=START + DAY)
-    late = Task(wanted=old, seen_seconds=0, phase=Phase.FAILED, completed_at=START + DAY)
+    renewed_one = renewed(_ended(before, at=START), now=START + RENEWAL)
+    late = Task(wanted=old, seen_seconds=0, phase=Phase.FAILED, completed_at=START + RENEWAL)
 
     assert renewed_one == noted(renewed_one, NodeState(tasks={NGINX: late}, is_wanted_known=True))
 
