@@ -13,6 +13,7 @@ from daemon.api.objects import read_object
 from daemon.api.rules.nodeimage import read_node_image
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import Identity
 from daemon.node.wanted import Wanted, wanted_of
 
 
@@ -67,13 +68,14 @@ class Inbound:
         self._generation = -1
         self._problems: tuple[str, ...] = ()
 
-    def listed(self, resources: Sequence[Resource]) -> None:
+    def listed(self, identities: Sequence[Identity]) -> None:
         """Take that there is no object; one that is there has been told by `applied`."""
-        if not resources:
+        if not identities:
             self._miss()
 
-    def applied(self, resource: Resource) -> None:
+    def applied(self, identity: Identity, resource: Resource) -> None:
         """Take the object: its status for the writer, and its spec for the loop where that has changed."""
+        del identity
         parsed = read_object(resource, kind="NodeImage", read=read_node_image)
         if parsed.value is None:
             return
@@ -83,9 +85,14 @@ class Inbound:
         if (node_image.uid, node_image.generation) != (self._uid, self._generation):
             self._take(node_image)
 
-    def deleted(self, resource: Resource) -> None:
+    def passed_over(self, identity: Identity, words: str) -> None:
+        """Say that the object can't be read; what was wanted before still is."""
+        del identity
+        self._tell_problems((words,))
+
+    def deleted(self, identity: Identity) -> None:
         """Take that the object is gone."""
-        del resource
+        del identity
         self._miss()
 
     def missed(self, error: ClusterError) -> None:

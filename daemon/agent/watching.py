@@ -16,6 +16,7 @@ from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.discovery import served_version
 from daemon.cluster.errors import ClusterError, NotFound
 from daemon.cluster.interface import Listener, Resource, Telemetry, WatchApi
+from daemon.cluster.metadata import Identity, decode_resource
 from daemon.cluster.reflector import Reflector
 
 
@@ -59,7 +60,7 @@ class NodeImageWatch:
         self._telemetry = telemetry
         self._clock = clock
         self._stop = threading.Event()
-        self._reflector: Reflector | None = None
+        self._reflector: Reflector[Resource] | None = None
 
     @property
     def last_sync(self) -> Moment | None:
@@ -103,6 +104,7 @@ class NodeImageWatch:
             path=path,
             query={"fieldSelector": f"metadata.name={self._node_name}"},
             listener=listener,
+            decode=decode_resource,
             telemetry=self._telemetry,
             clock=self._clock,
         )
@@ -117,18 +119,21 @@ class NodeImageWatch:
 class _UntilGone:
     """Hands on what it hears, and ends the watch where the server no longer has the resource: another may be served."""
 
-    def __init__(self, listener: Listener, *, gone: Callable[[], None]) -> None:
+    def __init__(self, listener: Listener[Resource], *, gone: Callable[[], None]) -> None:
         self._listener = listener
         self._gone = gone
 
-    def listed(self, resources: Sequence[Resource]) -> None:
-        self._listener.listed(resources)
+    def listed(self, identities: Sequence[Identity]) -> None:
+        self._listener.listed(identities)
 
-    def applied(self, resource: Resource) -> None:
-        self._listener.applied(resource)
+    def applied(self, identity: Identity, value: Resource) -> None:
+        self._listener.applied(identity, value)
 
-    def deleted(self, resource: Resource) -> None:
-        self._listener.deleted(resource)
+    def passed_over(self, identity: Identity, words: str) -> None:
+        self._listener.passed_over(identity, words)
+
+    def deleted(self, identity: Identity) -> None:
+        self._listener.deleted(identity)
 
     def missed(self, error: ClusterError) -> None:
         self._listener.missed(error)

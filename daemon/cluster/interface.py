@@ -1,19 +1,22 @@
 """
 The seam between a role and its API server: what may be asked, and who hears what a watch saw.
 
-Objects are decoded JSON, as they came. The transport behind it is transport.py's, the cache reflector.py's.
+Objects are decoded JSON, or the bytes of it for callers that decode what they need. The transport behind it is
+transport.py's, the watches are reflector.py's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
 from daemon.cluster.errors import ClusterError
+from daemon.cluster.metadata import Identity
 
 
 Resource = dict[str, object]
+Value_contra = TypeVar("Value_contra", contravariant=True)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +50,10 @@ class Api(Protocol):
 class WatchApi(Api, Protocol):
     """An API server whose changes can be followed."""
 
+    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
+        """Read one object or a list as `get` does, and return its JSON as it came."""
+        ...
+
     def stream(
         self, path: str, *, query: Mapping[str, str], timeout_seconds: float, silence_seconds: float
     ) -> AbstractContextManager[Iterator[bytes]]:
@@ -66,19 +73,27 @@ class WatchApi(Api, Protocol):
         ...
 
 
-class Listener(Protocol):
-    """Hears what one list-and-watch saw, in the watch's thread: it should only note and return."""
+class Listener(Protocol[Value_contra]):
+    """
+    Hears what one list-and-watch saw, in the watch's thread: it should only note and return.
 
-    def listed(self, resources: Sequence[Resource]) -> None:
-        """Everything that matches, after each list: whatever is not among it is gone."""
-        ...
+    It gets each object as the reflector's `decode` returned it, and is the only one who keeps it.
+    """
 
-    def applied(self, resource: Resource) -> None:
+    def applied(self, identity: Identity, value: Value_contra) -> None:
         """An object is new or has changed."""
         ...
 
-    def deleted(self, resource: Resource) -> None:
-        """An object is gone; this is its last state."""
+    def passed_over(self, identity: Identity, words: str) -> None:
+        """An object is new or has changed and can't be read; the words say why, and nothing of what is in it."""
+        ...
+
+    def deleted(self, identity: Identity) -> None:
+        """An object is gone, also one that was passed over; another of its name may follow."""
+        ...
+
+    def listed(self, identities: Sequence[Identity]) -> None:
+        """Everything that matches, after each list, and after all that it changed was told."""
         ...
 
     def missed(self, error: ClusterError) -> None:

@@ -1,28 +1,45 @@
-"""What an object says of itself in its metadata, whatever its kind is. Pure."""
+"""
+What an object says of itself in its metadata, whatever its kind is, and why one can't be read. Pure.
 
+Objects come as JSON and are decoded by who knows their kind; here only who they are is read.
+"""
+
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from daemon.cluster.errors import ServerFailed
-from daemon.cluster.interface import Resource
 
 
 Key = tuple[str, str]
+
+# What a decoder raises for bytes that are not what it expects.
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_PLACE = re.compile(r" - at `([^`]*)`\Z")
 
 
 class Identity(msgspec.Struct, frozen=True):
     """The part of metadata that tells objects and their states apart."""
 
-    name: str
+    name: str = ""
     namespace: str = ""
     uid: str = ""
     resourceVersion: str = ""  # noqa: N815 - Kubernetes' name
 
     @property
     def key(self) -> Key:
-        """Where the cache keeps it."""
+        """Where it is kept: namespace and name."""
         return (self.namespace, self.name)
+
+
+class _Object(msgspec.Struct, frozen=True):
+    metadata: Identity
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
+_RESOURCE = msgspec.json.Decoder(dict[str, object])
 
 
 def metadata_of(resource: Mapping[str, object]) -> dict[str, object]:
@@ -31,20 +48,50 @@ def metadata_of(resource: Mapping[str, object]) -> dict[str, object]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def identity_of(resource: Resource) -> Identity:
+def identity_of(content: bytes) -> Identity:
     """
-    Return who an object is.
+    Return who the object in this JSON is; without a name where it is a bookmark.
+
+    Raises:
+        ServerFailed: it is no object.
+    """
+    try:
+        return _OBJECT.decode(content).metadata
+    except UNREADABLE:
+        # Not chained: the decoder's error may quote the object.
+        problem = "the server sent an object without a usable metadata"
+    raise ServerFailed(problem)
+
+
+def named_identity_of(content: bytes) -> Identity:
+    """
+    Return who the object in this JSON is.
 
     Raises:
         ServerFailed: it has no name, so it is no object.
     """
-    try:
-        return msgspec.convert(metadata_of(resource), Identity)
-    except msgspec.ValidationError as error:
-        raise ServerFailed(f"the server sent an object without a usable metadata: {error}") from error
+    identity = identity_of(content)
+    if not identity.name:
+        raise ServerFailed("the server sent an object without a name")
+    return identity
 
 
-def slim(resource: Resource) -> Resource:
-    """Drop who manages which field, in place: often the largest part of an object, and of no use here."""
+def decode_resource(content: bytes) -> dict[str, object]:
+    """
+    Decode a whole object, but for who manages which field: often the largest part of it, and of no use here.
+
+    Raises:
+        msgspec.MsgspecError, ValueError, RecursionError: it is no JSON object.
+    """
+    resource = _RESOURCE.decode(content)
     metadata_of(resource).pop("managedFields", None)
     return resource
+
+
+def unreadable_words(error: Exception) -> str:
+    """Say what is wrong with an object that a decoder refused, without a word of what is in it."""
+    said = str(error) if isinstance(error, msgspec.MsgspecError) else ""
+    if said.startswith(("Expected ", "Object missing ")):  # what was expected is ours, and what came is named by type
+        return f"the object can't be read: {said}"
+    place = _PLACE.search(said)
+    return f"the object can't be read at `{place[1]}`" if place else "the object can't be read"

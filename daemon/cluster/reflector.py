@@ -1,30 +1,35 @@
 """
-Keeps one resource of the API server in memory, for days: list, then watch from the list's version, again and again.
+Follows one resource of the API server, for days: list, then watch from the list's version, again and again.
 
 A watch that ends by itself goes on from the last version heard. Only a version that is gone (410), or an error that a
-version could be the cause of, brings a new list; it is compared with the cache, so nothing is told twice. What objects
-mean is the listener's.
+version could be the cause of, brings a new list; it is compared with what is known, so nothing is told twice. An object
+is decoded once, alone, and handed on: what it means, and whether it is kept, is the listener's.
 """
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 import msgspec
 
 from daemon.clock import Clock, Moment, SystemClock
 from daemon.cluster.backoff import asked_seconds
-from daemon.cluster.cache import Cache, Change, Kind
 from daemon.cluster.errors import ClusterError, Expired, Throttled, Unauthenticated, Unreachable
 from daemon.cluster.interface import Listener, Telemetry, WatchApi
-from daemon.cluster.pages import Pages
+from daemon.cluster.known import Change, Kind, Known
+from daemon.cluster.metadata import UNREADABLE, Identity, unreadable_words
+from daemon.cluster.pages import PAGE_OBJECTS, Pages
 from daemon.cluster.sightings import Sort, sighting_of
 from daemon.jitter import full_jitter_seconds
 
 
+Value = TypeVar("Value")
+
+
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How long a reflector waits for what.
+    How long a reflector waits for what, and how much it asks for at once.
 
     Attributes:
         request_seconds: for a page of a list, and for a watch to begin.
@@ -33,6 +38,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         first_seconds: the most that is waited after a first failure; it doubles with each.
         most_seconds: the most that is waited after any.
         steady_seconds: a watch that lasted so long makes the failures before it forgotten.
+        page_objects: how many objects a page of a list may have: less where they are large, and memory is short.
     """
 
     request_seconds: float = 30.0
@@ -41,26 +47,30 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     first_seconds: float = 0.5
     most_seconds: float = 30.0
     steady_seconds: float = 30.0
+    page_objects: int = PAGE_OBJECTS
 
 
 # The version is still good after these: it is the way to the server that failed, or our right to go it.
 _KEEPS_VERSION = (Unreachable, Throttled, Unauthenticated)
 
 
-class Reflector:
+class Reflector(Generic[Value]):
     """
     One list and watch; `run` belongs in a thread of its own, everything else is for any thread.
 
-    `last_sync` is when the cache was last known to be right, None before the first list is complete.
+    `known` is which objects there are; `last_sync` when that was last known to be right, None before the first list is
+    complete. Objects of a list are told as their page arrives; those that a new list no longer has, at its end.
 
     Args:
         api: the API server; the reflector uses connections of its own to it.
         path: the resource's path, such as /apis/apps.kruise.io/v1beta1/nodeimages.
         query: what narrows it, such as {"fieldSelector": "metadata.name=n1"}.
         listener: hears each change and then, after a list, everything. It is called in run's thread.
+        decode: makes of an object's JSON what the listener gets; an object for which it raises msgspec.MsgspecError or
+            ValueError is passed over. Items of a list of Kubernetes' own kinds name neither kind nor apiVersion.
         telemetry: where restarts are counted.
-        clock: for how long a watch lasted and when the cache was last known to be right.
-        timing: how long to wait for what.
+        clock: for how long a watch lasted and when all was last known to be right.
+        timing: how long to wait for what, and how much to ask for at once.
     """
 
     def __init__(
@@ -68,18 +78,20 @@ class Reflector:
         api: WatchApi,
         *,
         path: str,
-        listener: Listener,
+        listener: Listener[Value],
+        decode: Callable[[bytes], Value],
         query: Mapping[str, str] | None = None,
         telemetry: Telemetry | None = None,
         clock: Clock | None = None,
         timing: Timing | None = None,
     ) -> None:
-        self.cache = Cache()
+        self.known = Known()
         self.last_sync: Moment | None = None
         self._api = api.separate()
         self._path = path
         self._query = query or {}
         self._listener = listener
+        self._decode = decode
         self._telemetry = telemetry or Telemetry()
         self._clock = clock or SystemClock()
         self._timing = timing or Timing()
@@ -90,6 +102,7 @@ class Reflector:
             query=self._query,
             timeout_seconds=self._timing.request_seconds,
             is_stopped=self._stopping.is_set,
+            page_objects=self._timing.page_objects,
         )
         self._version = ""
         self._failures = 0
@@ -127,9 +140,9 @@ class Reflector:
             self._pause("ended")
 
     def _list(self) -> None:
-        listed = self._pages.list()
-        self._tell(self.cache.replace(listed.resources))
-        self._listener.listed(self.cache.resources())
+        listed = self._pages.list(self._see)
+        self._tell_gone(self.known.retain(listed.keys))
+        self._listener.listed(self.known.identities())
         self._version = listed.version
         self._synced()
 
@@ -160,18 +173,32 @@ class Reflector:
     def _hear(self, line: bytes) -> None:
         sighting = sighting_of(line, path=self._path)
         if sighting.sort in {Sort.ADDED, Sort.MODIFIED}:
-            self._tell(self.cache.apply(sighting.resource))
+            self._see(sighting.identity, sighting.content)
         elif sighting.sort == Sort.DELETED:
-            self._tell(self.cache.delete(sighting.resource))
-        self._version = sighting.version
+            self._tell_gone(self.known.delete(sighting.identity))
+        self._version = sighting.identity.resourceVersion
         self._synced()
 
-    def _tell(self, changes: list[Change]) -> None:
+    def _see(self, identity: Identity, content: bytes) -> None:
+        changes = self.known.apply(identity)
+        self._tell_gone(changes)
+        if any(change.kind is Kind.APPLIED for change in changes):
+            self._tell(identity, content)
+
+    def _tell(self, identity: Identity, content: bytes) -> None:
+        try:
+            value = self._decode(content)
+        except UNREADABLE as error:
+            words = unreadable_words(error)
+        else:
+            self._listener.applied(identity, value)
+            return
+        self._listener.passed_over(identity, words)
+
+    def _tell_gone(self, changes: list[Change]) -> None:
         for change in changes:
             if change.kind is Kind.DELETED:
-                self._listener.deleted(change.resource)
-            else:
-                self._listener.applied(change.resource)
+                self._listener.deleted(change.identity)
 
     def _failed(self, error: ClusterError) -> None:
         if not isinstance(error, _KEEPS_VERSION):

@@ -6,8 +6,7 @@ import msgspec
 
 from daemon.cluster.answers import error_of, status_of
 from daemon.cluster.errors import ServerFailed
-from daemon.cluster.interface import Resource
-from daemon.cluster.metadata import metadata_of, slim
+from daemon.cluster.metadata import UNREADABLE, Identity, identity_of, named_identity_of
 
 
 class Sort(StrEnum):
@@ -21,11 +20,11 @@ class Sort(StrEnum):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a watch; `version` is where to go on after it."""
+    """A line of a watch: who it is about, and the object as its JSON."""
 
     sort: str
-    resource: Resource
-    version: str
+    identity: Identity
+    content: bytes
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -34,35 +33,31 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
-_OBJECTS = msgspec.json.Decoder(dict[str, object])
 
 
 def sighting_of(line: bytes, *, path: str) -> Sighting:
     """
-    Decode a line.
+    Decode a line as far as every kind has it; its object is left to who knows the kind.
 
     Raises:
         Expired: the version that was watched from is gone.
         ClusterError: another error of the server's, or the line is no watch's.
     """
-    decoded = _decoded(line)
-    if decoded is None:
-        # Not chained: the decoder's error may quote the object.
-        raise ServerFailed(f"watch {path}: the server sent a line that is no watch event")
-    sort, content, resource = decoded
+    sort, content = _decoded(line, path=path)
     if sort == Sort.ERROR:
         status = status_of(content)
         raise error_of(f"watch {path}", code=status.code, status=status)
-    version = metadata_of(resource).get("resourceVersion")
-    if not isinstance(version, str) or not version:
+    identity = identity_of(content) if sort == Sort.BOOKMARK else named_identity_of(content)
+    if not identity.resourceVersion:
         raise ServerFailed(f"watch {path}: the server sent an object without a resourceVersion")
-    return Sighting(sort=sort, resource=slim(resource), version=version)
+    return Sighting(sort=sort, identity=identity, content=content)
 
 
-def _decoded(line: bytes) -> tuple[str, bytes, Resource] | None:
+def _decoded(line: bytes, *, path: str) -> tuple[str, bytes]:
     try:
         event = _DECODER.decode(line)
-        content = bytes(event.object)
-        return event.type, content, _OBJECTS.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        return event.type, bytes(event.object)
+    except UNREADABLE:
+        # Not chained: the decoder's error may quote the object.
+        problem = f"watch {path}: the server sent a line that is no watch event"
+    raise ServerFailed(problem)

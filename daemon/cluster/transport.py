@@ -16,6 +16,7 @@ from daemon.cluster.errors import ServerFailed
 from daemon.cluster.exchange import Exchange, Question, chunks_of, read_body, set_silence
 from daemon.cluster.interface import Operation, Resource, Telemetry
 from daemon.cluster.lines import split_lines
+from daemon.cluster.metadata import UNREADABLE
 from daemon.cluster.paths import Verb, reading_verb
 from daemon.cluster.tls import tls_context
 
@@ -52,18 +53,20 @@ class HttpApi:
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> Resource:
         """Read one object or a list; `path` is below the server's address, such as /api/v1/namespaces."""
-        return self._ask(
-            Question(verb=reading_verb(path), path=path, query=query or {}, timeout_seconds=timeout_seconds)
-        )
+        return self._decoded(self._reading(path, query=query, timeout_seconds=timeout_seconds))
+
+    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
+        """Read one object or a list as `get` does, and return its JSON as it came."""
+        return self._body(self._reading(path, query=query, timeout_seconds=timeout_seconds))
 
     def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
         """Create an object and return it as the server stored it."""
         content = msgspec.json.encode(body)
-        return self._ask(Question(verb=Verb.CREATE, path=path, timeout_seconds=timeout_seconds, body=content))
+        return self._decoded(Question(verb=Verb.CREATE, path=path, timeout_seconds=timeout_seconds, body=content))
 
     def patch(self, path: str, operations: Sequence[Operation], *, timeout_seconds: float) -> Resource:
         """Apply a JSON Patch and return the object as the server stored it."""
-        return self._ask(
+        return self._decoded(
             Question(
                 verb=Verb.PATCH,
                 path=path,
@@ -100,11 +103,17 @@ class HttpApi:
         """Cut what is under way and close every connection; whatever is asked later is Unreachable."""
         self._exchange.close()
 
-    def _ask(self, question: Question) -> Resource:
-        body = read_body(self._exchange.open(question), question, limit_bytes=self._answer_bytes)
+    def _reading(self, path: str, *, query: Mapping[str, str] | None, timeout_seconds: float) -> Question:
+        return Question(verb=reading_verb(path), path=path, query=query or {}, timeout_seconds=timeout_seconds)
+
+    def _body(self, question: Question) -> bytes:
+        return read_body(self._exchange.open(question), question, limit_bytes=self._answer_bytes)
+
+    def _decoded(self, question: Question) -> Resource:
+        body = self._body(question)
         try:
             return msgspec.json.decode(body, type=dict[str, object])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             # The error itself may quote the body.
             problem = "the answer is no JSON object"
         raise ServerFailed(f"{question.asked}: {problem}")

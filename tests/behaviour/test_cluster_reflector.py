@@ -9,8 +9,9 @@ import pytest
 
 from daemon.cluster.access import Access
 from daemon.cluster.errors import Expired
+from daemon.cluster.interface import Resource
 from daemon.cluster.kubeconfig import read_kubeconfig
-from daemon.cluster.metadata import identity_of
+from daemon.cluster.metadata import decode_resource
 from daemon.cluster.reflector import Reflector, Timing
 from daemon.cluster.transport import HttpApi
 from tests.servers.apiserver import ApiServer
@@ -23,7 +24,7 @@ TIMING = Timing(request_seconds=10, first_seconds=0.1, most_seconds=0.5)
 WAIT_SECONDS = 60.0
 JOIN_SECONDS = 15.0
 
-Reflect = Callable[..., Reflector]
+Reflect = Callable[..., Reflector[Resource]]
 
 
 class Maps:
@@ -83,13 +84,14 @@ def reflect(access: Access, maps: Maps, heard: Heard) -> Iterator[Reflect]:
     """Start a reflector of the ConfigMaps; it has stopped when the test ends."""
     with ExitStack() as stack:
 
-        def start(timing: Timing = TIMING, **query: str) -> Reflector:
+        def start(timing: Timing = TIMING, **query: str) -> Reflector[Resource]:
             client = HttpApi(access, user_agent="prewarm-test/1", telemetry=heard.telemetry)
             reflector = Reflector(
                 client,
                 path=maps.path,
                 query=query,
                 listener=heard,
+                decode=decode_resource,
                 telemetry=heard.telemetry,
                 timing=timing,
             )
@@ -103,7 +105,7 @@ def reflect(access: Access, maps: Maps, heard: Heard) -> Iterator[Reflect]:
         yield start
 
 
-def _end(reflector: Reflector, thread: threading.Thread) -> None:
+def _end(reflector: Reflector[Resource], thread: threading.Thread) -> None:
     reflector.stop()
     thread.join(JOIN_SECONDS)
     assert not thread.is_alive()
@@ -117,12 +119,12 @@ def _listed(heard: Heard) -> int:
     return len([word for word in heard.words if word.startswith("listed")])
 
 
-def _is_right(reflector: Reflector, maps: Maps) -> bool:
-    known = (identity_of(resource) for resource in reflector.cache.resources())
+def _is_right(reflector: Reflector[Resource], maps: Maps) -> bool:
+    known = reflector.known.identities()
     return maps.versions() == sorted((each.name, each.uid, each.resourceVersion) for each in known)
 
 
-def _await_right(reflector: Reflector, maps: Maps) -> None:
+def _await_right(reflector: Reflector[Resource], maps: Maps) -> None:
     until(lambda: _is_right(reflector, maps), what="the cache to be right", timeout_seconds=WAIT_SECONDS)
 
 
@@ -173,7 +175,7 @@ def test_a_stopped_server_is_waited_for(apiserver: ApiServer, maps: Maps, heard:
 
     apiserver.stop()
     until(lambda: heard.has("missed Unreachable"), what="the loss", timeout_seconds=WAIT_SECONDS)
-    during = reflector.cache.resources()
+    during = reflector.known.identities()
     apiserver.start()
     maps.change("a", 1)
     maps.create("b")

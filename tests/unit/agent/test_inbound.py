@@ -7,10 +7,12 @@ import pytest
 from daemon.agent.inbound import NOTHING, Inbound
 from daemon.cluster.errors import ClusterError, Unreachable
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import Identity
 from daemon.node.wanted import Key, Wanted
 
 
 PATH = "/apis/apps.kruise.io/v1beta1/nodeimages/n1"
+ME = Identity(name="n1", uid="u", resourceVersion="7")
 
 
 class Seam:
@@ -21,6 +23,10 @@ class Seam:
         self.saw: list[Resource | None] = []
         self.words: list[str] = []
         self.inbound = Inbound(PATH, want=self.wanted.append, saw=self._saw, listener=self)
+
+    def apply(self, resource: Resource) -> None:
+        """Tell it of an object."""
+        self.inbound.applied(ME, resource)
 
     def node_image_found(self, *, uid: str, images: int) -> None:
         """Note it."""
@@ -72,7 +78,7 @@ def test_an_object_is_what_the_node_should_have(seam: Seam) -> None:
     """Its spec goes to the loop, all of it to the writer, and a word to the log."""
     found = node_image("v1", "v2", generation=3)
 
-    seam.inbound.applied(found)
+    seam.apply(found)
 
     assert [("u", 3, ["a:v1", "a:v2"])] == [(each.uid, each.generation, keys(each)) for each in seam.wanted]
     assert ([found], ["found u with 2"]) == (seam.saw, seam.words)
@@ -80,18 +86,18 @@ def test_an_object_is_what_the_node_should_have(seam: Seam) -> None:
 
 def test_a_change_of_the_status_alone_never_reaches_the_loop(seam: Seam) -> None:
     """The generation is of the spec: our own writes would wake the loop, which would write again."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
-    seam.inbound.applied(node_image("v1", status={"desired": 1}))
+    seam.apply(node_image("v1", status={"desired": 1}))
 
     assert (1, 2) == (len(seam.wanted), len(seam.saw))
 
 
 def test_a_new_spec_is_taken_over_without_a_word(seam: Seam) -> None:
     """The log has what follows from it, image by image."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
-    seam.inbound.applied(node_image("v2", generation=2))
+    seam.apply(node_image("v2", generation=2))
 
     assert ["a:v2"] == keys(seam.wanted[-1])
     assert ["found u with 1"] == seam.words
@@ -101,7 +107,7 @@ def test_what_was_answered_before_goes_to_the_loop_too(seam: Seam) -> None:
     """A restart takes over what stands there, and pulls nothing twice."""
     tags = [{"tag": "v1", "phase": "Succeeded", "version": 1}]
 
-    seam.inbound.applied(node_image("v1", status={"imageStatuses": {"a": {"tags": tags}}}))
+    seam.apply(node_image("v1", status={"imageStatuses": {"a": {"tags": tags}}}))
 
     assert {Key("a", "v1")} == seam.wanted[0].answers.keys()
 
@@ -109,12 +115,12 @@ def test_what_was_answered_before_goes_to_the_loop_too(seam: Seam) -> None:
 @pytest.mark.parametrize("is_listed", [True, False], ids=["a list without it", "deleted"])
 def test_without_an_object_nothing_is_wanted(seam: Seam, is_listed: bool) -> None:  # noqa: FBT001 - two ways
     """What runs is withdrawn, and the writer has nowhere to write."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
     if is_listed:
         seam.inbound.listed([])
     else:
-        seam.inbound.deleted(node_image("v1"))
+        seam.inbound.deleted(ME)
 
     assert (NOTHING, None) == (seam.wanted[-1], seam.saw[-1])
     assert "missing" == seam.words[-1]
@@ -131,18 +137,18 @@ def test_a_node_image_that_was_never_there_is_told_once(seam: Seam) -> None:
 def test_a_list_that_has_the_object_adds_nothing(seam: Seam) -> None:
     """`applied` has told it."""
     found = node_image("v1")
-    seam.inbound.applied(found)
+    seam.apply(found)
 
-    seam.inbound.listed([found])
+    seam.inbound.listed([ME])
 
     assert (1, 1, ["found u with 1"]) == (len(seam.wanted), len(seam.saw), seam.words)
 
 
 def test_a_recreated_object_is_another_also_with_the_same_generation(seam: Seam) -> None:
     """A new NodeImage begins at generation 1 again."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
-    seam.inbound.applied(node_image("v1", uid="other"))
+    seam.apply(node_image("v1", uid="other"))
 
     assert ["u", "other"] == [wanted.uid for wanted in seam.wanted]
     assert ["found u with 1", "found other with 1"] == seam.words
@@ -150,10 +156,10 @@ def test_a_recreated_object_is_another_also_with_the_same_generation(seam: Seam)
 
 def test_an_object_that_comes_back_is_taken_over(seam: Seam) -> None:
     """Also the very same one, which a cache may have lost for a moment."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
     seam.inbound.listed([])
 
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
     assert [["a:v1"], [], ["a:v1"]] == [keys(wanted) for wanted in seam.wanted]
 
@@ -162,10 +168,10 @@ def test_an_unsound_entry_costs_itself_alone(seam: Seam) -> None:
     """The others are served, and the log says which is passed over; once, as long as it is the same."""
     images = {"a": {"tags": [{"tag": "v1", "version": 1}]}, "b": {"tags": 5}}
 
-    seam.inbound.applied(node_image(images=images))
-    seam.inbound.applied(node_image(images=images, status={"desired": 1}))
-    seam.inbound.applied(node_image("v1", generation=2))
-    seam.inbound.applied(node_image(images=images, generation=3))
+    seam.apply(node_image(images=images))
+    seam.apply(node_image(images=images, status={"desired": 1}))
+    seam.apply(node_image("v1", generation=2))
+    seam.apply(node_image(images=images, generation=3))
 
     told = [word for word in seam.words if word.startswith("passed over")]
     assert [["a:v1"]] * 3 == [keys(wanted) for wanted in seam.wanted]
@@ -175,14 +181,25 @@ def test_an_unsound_entry_costs_itself_alone(seam: Seam) -> None:
 
 def test_what_is_no_node_image_is_nothing(seam: Seam) -> None:
     """A server that answers with another kind changes nothing."""
-    seam.inbound.applied({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "n1"}, "type": "Opaque"})
+    seam.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "n1"}, "type": "Opaque"})
 
     assert ([], [], []) == (seam.wanted, seam.saw, seam.words)
 
 
+def test_an_object_that_cannot_be_read_changes_nothing_and_is_told_once(seam: Seam) -> None:
+    """What was wanted still is, and the log says why nothing newer is."""
+    seam.apply(node_image("v1"))
+
+    seam.inbound.passed_over(ME, "the object can't be read")
+    seam.inbound.passed_over(ME, "the object can't be read")
+
+    assert (1, 1) == (len(seam.wanted), len(seam.saw))
+    assert ["found u with 1", "passed over: the object can't be read"] == seam.words
+
+
 def test_a_watch_that_fails_changes_nothing(seam: Seam) -> None:
     """What was wanted still is."""
-    seam.inbound.applied(node_image("v1"))
+    seam.apply(node_image("v1"))
 
     seam.inbound.missed(Unreachable("no answer in time"))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Self
 
+import msgspec
 import pytest
 
 from daemon.agent.inbound import Inbound
@@ -34,6 +35,10 @@ class Server:
         if isinstance(answer, ClusterError):
             raise answer
         return answer
+
+    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
+        """Answer the same as JSON."""
+        return msgspec.json.encode(self.get(path, query=query, timeout_seconds=timeout_seconds))
 
     def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
         """Take nothing."""

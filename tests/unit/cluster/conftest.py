@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import decode_resource
 from daemon.cluster.reflector import Reflector, Timing
 from daemon.cluster.transport import HttpApi
 from tests.servers.scripted_api import ScriptedApi
@@ -19,7 +21,7 @@ TIMING = Timing(
 )
 JOIN_SECONDS = 10.0
 
-Reflect = Callable[..., Reflector]
+Reflect = Callable[..., Reflector[Resource]]
 
 
 @pytest.fixture
@@ -48,12 +50,15 @@ def reflect(api: ScriptedApi, client: HttpApi, heard: Heard) -> Iterator[Reflect
     """Start a reflector of the scripted collection in a thread; it has stopped when the test ends."""
     with ExitStack() as stack:
 
-        def start(timing: Timing = TIMING) -> Reflector:
+        def start(
+            timing: Timing = TIMING, *, decode: Callable[[bytes], Resource] = decode_resource
+        ) -> Reflector[Resource]:
             reflector = Reflector(
                 client,
                 path=api.path,
                 query={"fieldSelector": "metadata.name=a"},
                 listener=heard,
+                decode=decode,
                 telemetry=heard.telemetry,
                 timing=timing,
             )
@@ -65,7 +70,7 @@ def reflect(api: ScriptedApi, client: HttpApi, heard: Heard) -> Iterator[Reflect
         yield start
 
 
-def _end(reflector: Reflector, thread: threading.Thread) -> None:
+def _end(reflector: Reflector[Resource], thread: threading.Thread) -> None:
     reflector.stop()
     thread.join(JOIN_SECONDS)
     assert not thread.is_alive()

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import Resource, Telemetry
+from daemon.cluster.metadata import Identity
 
 
 class Heard:
     """
     All that a reflector told, in order, as short words: "applied a", "listed a b", "missed Denied".
 
-    `objects` is what someone knows who believes every word.
+    `objects` and `identities` are what someone knows who believes every word.
     """
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.resources: list[Resource] = []
         self.objects: dict[str, Resource] = {}
+        self.identities: dict[str, Identity] = {}
+        self.problems: list[str] = []
         self.errors: list[ClusterError] = []
         self.restarts: list[str] = []
         self.requests: list[tuple[str, str, str]] = []
@@ -31,20 +34,28 @@ class Heard:
             restarted=self.restarts.append,
         )
 
-    def listed(self, resources: Sequence[Resource]) -> None:
+    def listed(self, identities: Sequence[Identity]) -> None:
         """Note a complete list."""
-        self._note(" ".join(["listed", *sorted(_name(resource) for resource in resources)]))
+        self._note(" ".join(["listed", *sorted(identity.name for identity in identities)]))
 
-    def applied(self, resource: Resource) -> None:
+    def applied(self, identity: Identity, value: Resource) -> None:
         """Note a new or changed object."""
-        self.resources.append(resource)
-        self.objects[_name(resource)] = resource
-        self._note(f"applied {_name(resource)}")
+        self.resources.append(value)
+        self.objects[identity.name] = value
+        self.identities[identity.name] = identity
+        self._note(f"applied {identity.name}")
 
-    def deleted(self, resource: Resource) -> None:
+    def passed_over(self, identity: Identity, words: str) -> None:
+        """Note one that cannot be read; what was known of it is."""
+        self.problems.append(words)
+        self.identities[identity.name] = identity
+        self._note(f"passed over {identity.name}")
+
+    def deleted(self, identity: Identity) -> None:
         """Note one that is gone."""
-        del self.objects[_name(resource)]
-        self._note(f"deleted {_name(resource)}")
+        self.objects.pop(identity.name, None)
+        del self.identities[identity.name]
+        self._note(f"deleted {identity.name}")
 
     def missed(self, error: ClusterError) -> None:
         """Note a failure."""
@@ -58,9 +69,3 @@ class Heard:
     def _note(self, word: str) -> None:
         with self._lock:
             self.words.append(word)
-
-
-def _name(resource: Resource) -> str:
-    metadata = resource["metadata"]
-    assert isinstance(metadata, dict)
-    return str(metadata["name"])

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from daemon.cluster.interface import Resource
+from daemon.cluster.metadata import Identity, decode_resource
 from daemon.cluster.reflector import Reflector, Timing
 from daemon.cluster.transport import HttpApi
 from tests.servers.processes import until
@@ -23,9 +25,9 @@ WAIT_SECONDS = 20.0
 class Broken(Heard):
     """A listener with a defect."""
 
-    def listed(self, resources: Sequence[Resource]) -> None:
+    def listed(self, identities: Sequence[Identity]) -> None:
         """Fail."""
-        del resources
+        del identities
         raise ZeroDivisionError
 
 
@@ -51,7 +53,7 @@ def test_what_is_there_is_told_by_a_list_and_what_changes_by_a_watch(
 
     assert ["applied a", "listed a", "applied a", "deleted a"] == heard.words
     assert reflector.last_sync is not None
-    assert () == reflector.cache.resources()
+    assert () == reflector.known.identities()
     assert {"metadata.name=a"} == {request.query["fieldSelector"] for request in api.requests}
 
 
@@ -143,7 +145,7 @@ def test_compacted_history_is_made_up_for(api: ScriptedApi, heard: Heard, reflec
 
     told = sorted(word for word in heard.words if not word.startswith(("missed", "listed")))
     assert ["applied changed", "applied new", "deleted gone"] == told
-    assert 3 == len(reflector.cache.resources())
+    assert 3 == len(reflector.known.identities())
 
 
 def test_a_replaced_object_is_deleted_and_applied(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
@@ -206,6 +208,61 @@ def test_an_event_split_anywhere_is_heard_once(api: ScriptedApi, heard: Heard, r
     assert ["listed", "applied a", "applied b"] == heard.words
 
 
+def _choosy(content: bytes) -> Resource:
+    """Decode an object whose spec is a number."""
+    return msgspec.to_builtins(msgspec.json.decode(content, type=Choosy))  # type: ignore[no-any-return]
+
+
+class Choosy(msgspec.Struct):
+    """What a decoder may ask of objects."""
+
+    spec: int
+    metadata: dict[str, object]
+
+
+def test_an_object_that_cannot_be_read_costs_itself_alone(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
+    """In a list and in a watch it is passed over with words that quote nothing of it, and the rest goes on."""
+    api.put("a", {"spec": 1})
+    api.put("b", {"spec": "s3cr3t"})
+    reflector = reflect(decode=_choosy)
+    _wait_for_count(api, "watch", 1)
+
+    api.put("c", {"spec": ["s3cr3t"]})
+    api.put("d", {"spec": 2})
+    api.put("b", {"spec": 3})
+    api.delete("c")
+    _wait_for(heard, "deleted c")
+
+    expected = ["applied a", "passed over b", "listed a b", "passed over c", "applied d", "applied b", "deleted c"]
+    assert expected == heard.words
+    assert {"a", "b", "d"} == {identity.name for identity in reflector.known.identities()}
+    assert "the object can't be read: Expected `int`, got `str` - at `$.spec`" == heard.problems[0]
+    assert not any("s3cr3t" in words for words in heard.problems)
+
+
+def test_an_object_is_decoded_once_a_state(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
+    """A list of what is known already, and an object's end, decode nothing."""
+    decoded: list[bytes] = []
+
+    def decode(content: bytes) -> Resource:
+        decoded.append(content)
+        return decode_resource(content)
+
+    api.put("a")
+    api.put("b")
+    reflect(decode=decode)
+    _wait_for_count(api, "watch", 1)
+
+    api.delete("b")
+    _wait_for(heard, "deleted b")
+    api.script.add("watch", refused(410, "Expired"))
+    api.cut()
+    _wait_for_count(api, "watch", 3)
+
+    assert 2 == api.count("list")
+    assert 2 == len(decoded)
+
+
 def test_stop_ends_an_idle_watch_at_once(api: ScriptedApi, heard: Heard, reflect: Reflect) -> None:
     """A watch that waits for its next event ends within a second of stop, without a word of failure."""
     reflector = reflect()
@@ -233,12 +290,12 @@ def test_a_list_comes_in_pages(api: ScriptedApi, heard: Heard, reflect: Reflect)
 
     assert ["", "500", "1000"] == [request.query.get("continue", "") for request in api.asked("list")]
     assert 1 == len([word for word in heard.words if word.startswith("listed")])
-    assert 1100 == len(reflector.cache.resources())
+    assert 1100 == len(reflector.known.identities())
 
 
 def test_a_defect_of_the_listener_is_for_the_threads_root(api: ScriptedApi, client: HttpApi) -> None:
     """Nothing is caught on its way: the root of the thread ends the process, rather than go on half deaf."""
-    reflector = Reflector(client, path=api.path, listener=Broken())
+    reflector = Reflector(client, path=api.path, listener=Broken(), decode=decode_resource)
 
     with pytest.raises(ZeroDivisionError):
         reflector.run()

@@ -34,6 +34,7 @@ BOOKMARK = event("BOOKMARK", {"metadata": {"resourceVersion": "101"}})
         ("list", Raw()),
         ("list", Answer(body=b"<html>")),
         ("list", Answer(body=b'{"items": [{"no": "metadata"}]}')),
+        ("list", Answer(body=b'{"items": [{"metadata": {}}]}')),
         ("watch", refused(403, "Forbidden")),
         ("watch", refused(500, "InternalError")),
         ("watch", refused(429, "TooManyRequests")),
@@ -111,7 +112,7 @@ def test_what_was_heard_stands_while_the_server_fails(api: ScriptedApi, heard: H
     api.cut()
     until(lambda: heard.has("missed NotFound"), what="the failure", timeout_seconds=20)
 
-    assert 1 == len(reflector.cache.resources())
+    assert 1 == len(reflector.known.identities())
     assert not [word for word in heard.words if word.startswith("deleted")]
 
 

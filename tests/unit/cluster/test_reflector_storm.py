@@ -3,9 +3,9 @@
 import random
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
-from daemon.cluster.interface import Resource
 from daemon.cluster.metadata import Identity, identity_of
 from tests.servers.processes import until
 from tests.servers.scripted_answers import refused
@@ -30,17 +30,17 @@ def test_the_cache_is_right_after_a_storm(seed: int, api: ScriptedApi, heard: He
             _disturb(api, chance)
             _await_watch(api)
     api.script.clear()
-    until(lambda: _state(api) == _known(reflector.cache.resources()), what="the same state", timeout_seconds=20)
+    until(lambda: _state(api) == _sorted(reflector.known.identities()), what="the same state", timeout_seconds=20)
 
-    assert _state(api) == _known(heard.objects.values())
+    assert _state(api) == _sorted(heard.identities.values())
 
 
-def _known(resources: Iterable[Resource]) -> list[Identity]:
-    return sorted((identity_of(resource) for resource in resources), key=str)
+def _sorted(identities: Iterable[Identity]) -> list[Identity]:
+    return sorted(identities, key=str)
 
 
 def _state(api: ScriptedApi) -> list[Identity]:
-    return _known(api.objects()[0])
+    return _sorted(identity_of(msgspec.json.encode(resource)) for resource in api.objects()[0])
 
 
 def _await_watch(api: ScriptedApi) -> None:
