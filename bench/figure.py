@@ -23,7 +23,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     One measured figure.
 
     `ratio` is None where ours and reference have none; `bound` is None for a figure that is only shown. Where there is
-    no peer to compare with, `reference` is the limit.
+    no peer to compare with, `reference` is the limit. The bound is the most that is good, or with `is_floor` the least.
     """
 
     name: str
@@ -33,12 +33,15 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
     bound: float | None = None
     judged: Judged = Judged.OURS
+    is_floor: bool = False
 
     @property
-    def is_passed(self) -> bool:
-        """Whether the bound is exceeded; one that is met exactly is kept."""
+    def is_missed(self) -> bool:
+        """Whether the measured number lies beyond the bound; one that meets it exactly is kept."""
         measured = self.ratio if self.judged is Judged.RATIO else self.ours
-        return self.bound is not None and measured is not None and measured > self.bound
+        if self.bound is None or measured is None:
+            return False
+        return measured < self.bound if self.is_floor else measured > self.bound
 
     @property
     def line(self) -> str:
@@ -53,6 +56,20 @@ def limited(name: str, ours: float, *, limit: float, unit: str, is_aim: bool = F
     return Figure(name=name, ours=ours, reference=limit, unit=unit, ratio=ratio, bound=None if is_aim else limit)
 
 
+def over_rate(name: str, ours: float, *, rate: float, unit: str, least: float) -> Figure:
+    """Make a figure that is a rate beside another's: its ratio is to be at least so much."""
+    return Figure(
+        name=name,
+        ours=ours,
+        reference=rate,
+        unit=unit,
+        ratio=ours / rate,
+        bound=least,
+        judged=Judged.RATIO,
+        is_floor=True,
+    )
+
+
 def show_spread(label: str, samples: Sequence[float], *, unit: str) -> None:
     """Print what the median is a median of."""
     low, middle, high = min(samples), statistics.median(samples), max(samples)
@@ -65,10 +82,10 @@ def show(text: str) -> None:
 
 
 def conclude(figures: Sequence[Figure]) -> int:
-    """Print the lines and return the exit code: 1 where a bound is exceeded."""
+    """Print the lines and return the exit code: 1 where one is beyond its bound."""
     for figure in figures:
         show(figure.line)
-    return int(any(figure.is_passed for figure in figures))
+    return int(any(figure.is_missed for figure in figures))
 
 
 def _number(value: float | None) -> str:

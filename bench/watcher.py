@@ -1,4 +1,8 @@
-"""A watcher of one NodeImage, apart from the code under test: every state of it that the API server told, and when."""
+"""
+A watcher apart from the code under test: every state of an object that the API server told, and when.
+
+It watches one NodeImage, or all objects of a collection.
+"""
 
 import threading
 import time
@@ -13,6 +17,7 @@ from tests.servers.apiserver import ApiServer
 
 Json = dict[str, Any]
 DEADLINE_SECONDS = 60.0
+NODE_IMAGES = "/apis/apps.kruise.io/v1beta1/nodeimages"
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -29,14 +34,22 @@ class Sighting(msgspec.Struct, frozen=True):
 
 
 class Watcher:
-    """Watches while entered; the thread ends with the server's watch."""
+    """
+    Watches while entered, from when there is something to see; the thread ends with the server's watch.
 
-    def __init__(self, apiserver: ApiServer, name: str, *, for_seconds: int = 600) -> None:
+    Args:
+        apiserver: whom to ask.
+        name: of the object; "" for all of the collection.
+        collection: the path of all of its kind.
+        for_seconds: how long the server is asked to go on.
+    """
+
+    def __init__(
+        self, apiserver: ApiServer, name: str = "", *, collection: str = NODE_IMAGES, for_seconds: int = 600
+    ) -> None:
         self._apiserver = apiserver
-        self._path = (
-            f"/apis/apps.kruise.io/v1beta1/nodeimages?watch=1&fieldSelector=metadata.name={name}"
-            f"&timeoutSeconds={for_seconds}"
-        )
+        selected = f"&fieldSelector=metadata.name={name}" if name else ""
+        self._path = f"{collection}?watch=1{selected}&timeoutSeconds={for_seconds}"
         self._for_seconds = for_seconds
         self._told = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
