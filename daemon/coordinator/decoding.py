@@ -1,0 +1,220 @@
+"""
+From the API server's JSON to what a coordinator keeps: Nodes, NodeImages, Pods, ImagePullJobs.
+
+One bad field hides no object: what a typed decoder refuses is read again, member by member. Strings that many objects
+have in common are one object in memory (sharing.py).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from daemon.api.imagepulljob import ImagePullJob
+from daemon.api.objects import read_object
+from daemon.api.rules.imagepulljob import read_image_pull_job
+from daemon.api.times import parse_time
+from daemon.coordinator.decoding_nodeimage import node_image_of
+from daemon.coordinator.objectmeta import ObjectMeta
+from daemon.coordinator.salvage import salvage
+from daemon.coordinator.seen import ImageKey, JobProgress, SeenCondition, SeenJob, SeenNode, SeenPod, Taint
+from daemon.coordinator.sharing import TEXTS, Shared, shared_labels
+from daemon.images import parse_reference
+
+
+__all__ = ["job_of", "node_image_of", "node_of", "pod_of"]
+
+# Taints by which an autoscaler says that it takes a node away.
+LEAVING_TAINTS: Final = (
+    "ToBeDeletedByClusterAutoscaler",
+    "karpenter.sh/disrupted",
+    "karpenter.sh/disruption",
+)
+_VIRTUAL_KUBELET: Final = "virtual-kubelet"
+_VIRTUAL_KUBELET_TAINT: Final = "virtual-kubelet.io/provider"
+_OS_LABEL: Final = "kubernetes.io/os"
+_API_VERSION: Final = "apps.kruise.io/v1beta1"
+_ENDED: Final = ("Succeeded", "Failed")
+
+
+class _Condition(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = ""
+    status: str = ""
+
+
+class _NodeInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    operating_system: str = ""
+
+
+class _NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    taints: tuple[Taint, ...] | None = None
+
+
+class _NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    conditions: tuple[_Condition, ...] | None = None
+    node_info: _NodeInfo | None = None
+
+
+class _Node(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: ObjectMeta
+    spec: _NodeSpec | None = None
+    status: _NodeStatus | None = None
+
+
+class _PodSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    node_name: str = ""
+
+
+class _PodStatus(msgspec.Struct, frozen=True, kw_only=True):
+    phase: str = ""
+
+
+class _Pod(msgspec.Struct, frozen=True, kw_only=True):
+    metadata: ObjectMeta
+    spec: _PodSpec | None = None
+    status: _PodStatus | None = None
+
+
+Document = TypeVar("Document", _Node, _Pod)
+
+_NODE: Final = msgspec.json.Decoder(_Node)
+_POD: Final = msgspec.json.Decoder(_Pod)
+_TAINTS: Final[Shared[tuple[Taint, ...]]] = Shared(limit=1_024)
+
+
+def node_of(content: bytes) -> SeenNode:
+    """
+    Return a Node from its JSON.
+
+    Raises:
+        ValueError: it has no name or no uid, or it is no JSON object.
+    """
+    document = _read(content, _NODE)
+    metadata, labels = document.metadata, document.metadata.labels or {}
+    taints = (document.spec and document.spec.taints) or ()
+    status = document.status or _NodeStatus()
+    return SeenNode(
+        name=TEXTS.one(metadata.name),
+        uid=TEXTS.one(metadata.uid),
+        created_at=metadata.created_at,
+        version=metadata.version,
+        labels=shared_labels(labels),
+        is_ready=any(each.type == "Ready" and each.status == "True" for each in status.conditions or ()),
+        leaving="deletionTimestamp" if metadata.is_deleting else _leaving(taints),
+        agentless=_agentless(labels, taints=taints, info=status.node_info or _NodeInfo()),
+        taints=_TAINTS.one(taints),
+    )
+
+
+def pod_of(content: bytes) -> SeenPod:
+    """
+    Return a Pod from its JSON.
+
+    Raises:
+        ValueError: it has no name or no uid, or it is no JSON object.
+    """
+    document = _read(content, _POD)
+    metadata = document.metadata
+    node_name = document.spec.node_name if document.spec else ""
+    has_ended = metadata.is_deleting or (document.status is not None and document.status.phase in _ENDED)
+    return SeenPod(
+        namespace=TEXTS.one(metadata.namespace),
+        name=metadata.name,
+        uid=metadata.uid,
+        labels=shared_labels(metadata.labels or {}),
+        node_name=TEXTS.one(node_name),
+        is_active=bool(node_name) and not has_ended,
+    )
+
+
+def job_of(content: bytes) -> SeenJob:
+    """
+    Return an ImagePullJob from its JSON; what is wrong with its spec stands in `problems`.
+
+    Raises:
+        ValueError: it has no name or no uid, or it is no JSON object.
+    """
+    raw = msgspec.json.decode(content, type=dict[str, object])
+    metadata = salvage(raw.get("metadata"), ObjectMeta)
+    job, problems = _spec_of(raw)
+    api_version = raw.get("apiVersion")
+    return SeenJob(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        version=metadata.version,
+        created_at=metadata.created_at,
+        api_version=api_version if isinstance(api_version, str) else _API_VERSION,
+        is_deleting=metadata.is_deleting,
+        job=job,
+        key=_key_of(job) if job else None,
+        problems=problems,
+        status=_progress_of(raw.get("status")),
+    )
+
+
+def _read(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document:
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        return salvage(msgspec.json.decode(content), decoder.type)
+
+
+def _leaving(taints: Iterable[Taint]) -> str:
+    return next((taint.key for taint in taints if taint.key in LEAVING_TAINTS), "")
+
+
+def _agentless(labels: dict[str, str], *, taints: Iterable[Taint], info: _NodeInfo) -> str:
+    is_virtual = labels.get("type") == _VIRTUAL_KUBELET or any(each.key == _VIRTUAL_KUBELET_TAINT for each in taints)
+    if is_virtual:
+        return "a virtual-kubelet node"
+    system = labels.get(_OS_LABEL) or info.operating_system
+    return "" if system in ("", "linux") else TEXTS.one(f"a {system} node")
+
+
+def _spec_of(raw: dict[str, object]) -> tuple[ImagePullJob | None, tuple[str, ...]]:
+    parsed = read_object({**raw, "kind": "ImagePullJob"}, kind="ImagePullJob", read=read_image_pull_job)
+    problems = tuple(finding.text for finding in parsed.errors)
+    return (None if problems else parsed.value), problems
+
+
+def _key_of(job: ImagePullJob) -> ImageKey:
+    reference = parse_reference(job.image)
+    return ImageKey(TEXTS.one(reference.repository), TEXTS.one(reference.tag_or_digest))
+
+
+def _progress_of(raw: object) -> JobProgress:
+    if not isinstance(raw, dict):
+        return JobProgress()
+    generation, conditions, ours = raw.get("observedGeneration"), raw.get("conditions"), raw.get("prewarm")
+    return JobProgress(
+        observed_generation=generation if type(generation) is int else 0,
+        start_time=_time(raw.get("startTime")),
+        completion_time=_time(raw.get("completionTime")),
+        last_refresh_time=_time(ours.get("lastRefreshTime")) if isinstance(ours, dict) else None,
+        conditions=tuple(
+            _condition(each) for each in (conditions if isinstance(conditions, list) else ()) if _is_condition(each)
+        ),
+        raw=raw,
+    )
+
+
+def _is_condition(raw: object) -> bool:
+    return isinstance(raw, dict) and all(isinstance(raw.get(name), str) and raw[name] for name in ("type", "status"))
+
+
+def _condition(raw: dict[str, object]) -> SeenCondition:
+    texts = {name: value for name in ("type", "status", "reason", "message") if isinstance(value := raw.get(name), str)}
+    since = raw.get("lastTransitionTime")
+    return msgspec.convert({**texts, "last_transition_time": since if isinstance(since, str) else ""}, SeenCondition)
+
+
+def _time(raw: object) -> datetime | None:
+    if not isinstance(raw, str):
+        return None
+    try:
+        return parse_time(raw)
+    except ValueError:
+        return None
