@@ -5,6 +5,7 @@ The way back is manifest.py's `parse_object`, or objects.py's for one kind. A No
 statuses alone: its counters and conditions are the report's.
 """
 
+import functools
 from datetime import datetime
 
 import msgspec
@@ -83,14 +84,20 @@ def _plain(value: object) -> object:
 
 def _members(value: msgspec.Struct) -> dict[str, object]:
     found: dict[str, object] = {}
-    for field in msgspec.structs.fields(value):
+    omits_defaults = type(value).__struct_config__.omit_defaults
+    for field in _fields(type(value)):
         inner = getattr(value, field.name)
-        if type(value).__struct_config__.omit_defaults and inner == _default(field):
+        if omits_defaults and inner == _default(field):
             continue
         plain = _plain(inner)
         if not _is_absent(field.encode_name, plain):
             found[field.encode_name] = plain
     return found
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
