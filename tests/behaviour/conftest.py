@@ -24,20 +24,38 @@ from tests.servers.fixtures_apiserver import (
     pytest_runtest_call,
     pytest_runtest_setup,
 )
+from tests.servers.fixtures_coordinator import (
+    agents,
+    coordinator,
+    coordinator_options,
+    job_states,
+    jobs,
+    join_node,
+    nodes,
+    start_coordinator,
+    three_nodes,
+)
 
 
 __all__ = [
+    "agents",
     "apiserver",
     "apiserver_flags",
     "containerd",
     "containerd_binaries",
+    "coordinator",
+    "coordinator_options",
     "deployed",
     "faults",
     "hosts",
+    "job_states",
+    "jobs",
+    "join_node",
     "mount_disk",
     "names",
     "namespace",
     "node_image",
+    "nodes",
     "private_registry",
     "push",
     "push_private",
@@ -48,5 +66,7 @@ __all__ = [
     "runtime",
     "start_agent",
     "start_containerd",
+    "start_coordinator",
+    "three_nodes",
     "workdir",
 ]

@@ -5,17 +5,15 @@ It stands in for whoever writes the spec, a coordinator or OpenKruise's manager;
 """
 
 import copy
-import math
-import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
+from tests.servers.objects import DEADLINE_SECONDS, ObjectOnServer
 
 
 Json = dict[str, Any]
-DEADLINE_SECONDS = 60.0
 
 
 def entry(tag: str, *, version: int = 1, policy: str = "IfNotPresent", **fields: Any) -> Json:  # noqa: ANN401 - JSON
@@ -46,6 +44,7 @@ class NodeImageOnServer:
         self._version = version
         self._all = f"/apis/apps.kruise.io/{version}/nodeimages"
         self._path = f"{self._all}/{name}"
+        self._object = ObjectOnServer(apiserver, self._all, name)
 
     def create(self, images: Json | None = None) -> Json:
         """Create it."""
@@ -113,25 +112,8 @@ class NodeImageOnServer:
         return _tag(self.status, repository, tag)
 
     def states(self, *, timeout_seconds: float = DEADLINE_SECONDS) -> Generator[Json]:
-        """
-        Yield the object as it is, and then as each change leaves it; what goes by within a moment is seen too.
-
-        Where a watch ends early, as on an API server that has just started, what there is comes again.
-        """
-        ends_at = time.monotonic() + timeout_seconds
-        while (left_seconds := ends_at - time.monotonic()) > 0:
-            now = self.read()
-            yield now
-            yield from self._changes(now["metadata"]["resourceVersion"], seconds=math.ceil(left_seconds))
-
-    def _changes(self, version: str, *, seconds: int) -> Generator[Json]:
-        """Yield the object after each change since a version; without one, an etcd before 3.4.31 has a watch wait."""
-        query = f"watch=1&fieldSelector=metadata.name%3D{self.name}&resourceVersion={version}&timeoutSeconds={seconds}"
-        for event in self._apiserver.watch(f"{self._all}?{query}", timeout_seconds=seconds + 10):
-            if event["type"] == "ERROR":
-                return
-            if event["type"] != "DELETED":
-                yield event["object"]
+        """Yield the object as it is, and then as each change leaves it; see ObjectOnServer.states."""
+        return self._object.states(timeout_seconds=timeout_seconds)
 
     def until_object(
         self, condition: Callable[[Json], bool], *, what: str, timeout_seconds: float = DEADLINE_SECONDS
@@ -142,13 +124,7 @@ class NodeImageOnServer:
         Raises:
             TimeoutError: it never did.
         """
-        found: Json = {}
-        for found in self.states(timeout_seconds=timeout_seconds):
-            if condition(found):
-                return found
-        error = TimeoutError(f"not within {timeout_seconds:g} s: {what}")
-        error.add_note(f"last: {found.get('status')}")
-        raise error
+        return self._object.until(condition, what=what, timeout_seconds=timeout_seconds)
 
     def until(
         self,

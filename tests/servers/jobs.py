@@ -1,0 +1,142 @@
+"""
+An ImagePullJob on a real API server as a person writes and reads it: by an administrator's plain requests.
+
+Nothing of the product's code is in it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.servers.apiserver import ApiServer
+from tests.servers.objects import DEADLINE_SECONDS, Json, ObjectOnServer
+
+
+def job(image: str, *, kind: str = "Always", **spec: Any) -> Json:  # noqa: ANN401 - JSON
+    """
+    Return the spec of a job; `kind` is its completionPolicy.type, `spec` has further fields, such as parallelism.
+
+    A completionPolicy in `spec` holds what else that has.
+    """
+    completion = {"type": kind, **spec.pop("completionPolicy", {})}
+    return {"image": image, "completionPolicy": completion, **spec}
+
+
+class JobOnServer:
+    """One ImagePullJob; nothing is there before `create`."""
+
+    def __init__(self, apiserver: ApiServer, namespace: str, name: str, *, version: str = "v1beta1") -> None:
+        self.name = name
+        self.namespace = namespace
+        self._version = version
+        self._apiserver = apiserver
+        collection = f"/apis/apps.kruise.io/{version}/namespaces/{namespace}/imagepulljobs"
+        self._object = ObjectOnServer(apiserver, collection, name)
+
+    def create(self, spec: Json) -> Json:
+        """Create it."""
+        return self._object.create(
+            {"apiVersion": f"apps.kruise.io/{self._version}", "kind": "ImagePullJob", "spec": spec}
+        )
+
+    def edit(self, spec: Json) -> Json:
+        """Change fields of its spec by a merge patch."""
+        return self._object.patch({"spec": spec})
+
+    def delete(self) -> None:
+        """Delete it; it may be gone already."""
+        self._object.delete()
+
+    def read(self) -> Json:
+        """Read it."""
+        return self._object.read()
+
+    def find(self) -> Json | None:
+        """Read it, None where there is none."""
+        return self._object.find()
+
+    @property
+    def uid(self) -> str:
+        """Which one of its name it is."""
+        found: str = self.read()["metadata"]["uid"]
+        return found
+
+    @property
+    def status(self) -> Json:
+        """Its status, {} where there is none."""
+        found: Json = self.read().get("status") or {}
+        return found
+
+    def until(self, condition: Callable[[Json], bool], *, what: str, timeout_seconds: float = DEADLINE_SECONDS) -> Json:
+        """Return its status as it is when it first fits."""
+        found = self._object.until(
+            lambda found: condition(found.get("status") or {}),
+            what=f"{self.namespace}/{self.name}: {what}",
+            timeout_seconds=timeout_seconds,
+        )
+        status: Json = found.get("status") or {}
+        return status
+
+    def ended(self, *, timeout_seconds: float = DEADLINE_SECONDS) -> Json:
+        """Return its status once it has a completionTime that answers its spec as it is now."""
+        generation = self.read()["metadata"]["generation"]
+        return self.until(
+            lambda status: "completionTime" in status and status.get("observedGeneration") == generation,
+            what=f"generation {generation} has ended",
+            timeout_seconds=timeout_seconds,
+        )
+
+    def until_ready(self, *, nodes: int, timeout_seconds: float = DEADLINE_SECONDS) -> Json:
+        """Return its status once it is Ready with so many warm nodes."""
+        return self.until(
+            lambda status: said(status, "Ready") == "True" and nodes == counted(status)[0],
+            what=f"Ready with {nodes} warm nodes",
+            timeout_seconds=timeout_seconds,
+        )
+
+    def until_gone(self, *, timeout_seconds: float = DEADLINE_SECONDS) -> None:
+        """Wait until it is there no more."""
+        self._object.until_gone(timeout_seconds=timeout_seconds)
+
+    def events(self) -> list[Json]:
+        """Return the events about it, oldest first."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
+        found = self._apiserver.request("GET", f"{path}?fieldSelector=regarding.name%3D{self.name}")["items"]
+        return sorted(found, key=lambda event: str(event.get("eventTime") or event["metadata"]["creationTimestamp"]))
+
+
+def condition(status: Json, kind: str) -> Json:
+    """Return the condition of a type, {} where there is none."""
+    return next((found for found in status.get("conditions", []) if found["type"] == kind), {})
+
+
+def said(status: Json, kind: str) -> str:
+    """Return the status of a condition, "" where there is none."""
+    found: str = condition(status, kind).get("status", "")
+    return found
+
+
+def reason(status: Json, kind: str) -> str:
+    """Return the reason of a condition, "" where there is none."""
+    found: str = condition(status, kind).get("reason", "")
+    return found
+
+
+def counted(status: Json) -> tuple[int, int, int, int]:
+    """Return how many nodes are warm, stale, cold and skipped."""
+    nodes = status.get("prewarm", {}).get("nodes", {})
+    return nodes.get("warm", 0), nodes.get("stale", 0), nodes.get("cold", 0), nodes.get("skipped", 0)
+
+
+def totals(status: Json) -> tuple[int, int, int, int]:
+    """Return OpenKruise's four numbers: desired, active, succeeded, failed."""
+    return status.get("desired", 0), status.get("active", 0), status.get("succeeded", 0), status.get("failed", 0)
+
+
+def skips(status: Json) -> dict[str, list[str]]:
+    """Return the names of the skipped nodes by reason."""
+    return {one["reason"]: one.get("nodes", []) for one in status.get("prewarm", {}).get("skipped", [])}
+
+
+def failures(status: Json) -> dict[str, list[str]]:
+    """Return the names of the failed nodes by reason."""
+    return {one["reason"]: one.get("nodes", []) for one in status.get("prewarm", {}).get("failures", [])}
