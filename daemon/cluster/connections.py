@@ -70,9 +70,9 @@ class Connection(HTTPSConnection):
         self._sockets.add(self.sock)
 
 
-def open_pool(access: Access, *, tls: ssl.SSLContext, sockets: Sockets) -> urllib3.HTTPSConnectionPool:
+def open_pool(access: Access, *, tls: ssl.SSLContext, sockets: Sockets, kept: int) -> urllib3.HTTPSConnectionPool:
     """
-    Return a pool to the access's server; it connects on first use.
+    Return a pool to the access's server; it connects on first use, and keeps so many connections that are idle.
 
     Raises:
         NoAccess: the server's address is none.
@@ -84,7 +84,7 @@ def open_pool(access: Access, *, tls: ssl.SSLContext, sockets: Sockets) -> urlli
     pool = urllib3.HTTPSConnectionPool(
         address.hostname or "",
         address.port or 443,
-        maxsize=KEPT_CONNECTIONS,
+        maxsize=kept,
         block=False,
         retries=False,
         ssl_context=tls,

@@ -19,7 +19,7 @@ from daemon.cluster.answers import error_of, status_of
 from daemon.cluster.connections import Connection, Sockets, open_pool, split_server
 from daemon.cluster.errors import ClusterError, Oversized, Unreachable
 from daemon.cluster.failures import NO_ANSWER, is_distrust, words_of
-from daemon.cluster.interface import Telemetry
+from daemon.cluster.interface import JSON, Telemetry
 from daemon.cluster.paths import Verb, target_of
 from daemon.cluster.tls import trust_anew
 
@@ -27,9 +27,13 @@ from daemon.cluster.tls import trust_anew
 CONNECT_SECONDS = 10.0
 READ_BYTES = 64 << 10
 ERROR_BYTES = 64 << 10
-JSON = "application/json"
 
-_METHODS: Mapping[Verb, str] = {Verb.CREATE: "POST", Verb.PATCH: "PATCH"}
+_METHODS: Mapping[Verb, str] = {
+    Verb.CREATE: "POST",
+    Verb.PATCH: "PATCH",
+    Verb.UPDATE: "PUT",
+    Verb.DELETE: "DELETE",
+}
 _UNAUTHENTICATED = 401
 _GOOD = range(200, 300)
 
@@ -58,14 +62,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Exchange:
     """Sends questions to one API server over connections of its own; thread-safe."""
 
-    def __init__(self, access: Access, *, user_agent: str, telemetry: Telemetry, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, access: Access, *, user_agent: str, telemetry: Telemetry, tls: ssl.SSLContext, kept_connections: int
+    ) -> None:
         self._access = access
         self._tls = tls
         self._token = access.token
         self._user_agent = user_agent
         self._telemetry = telemetry
         self._sockets = Sockets()
-        self._pool = open_pool(access, tls=tls, sockets=self._sockets)
+        self._pool = open_pool(access, tls=tls, sockets=self._sockets, kept=kept_connections)
         self._prefix = split_server(access.server).path.rstrip("/")
 
     def open(self, question: Question) -> urllib3.BaseHTTPResponse:

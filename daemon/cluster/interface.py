@@ -13,7 +13,10 @@ import msgspec
 
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.metadata import Identity
+from daemon.cluster.paths import Verb
 
+
+JSON = "application/json"
 
 Resource = dict[str, object]
 Value_contra = TypeVar("Value_contra", contravariant=True)
@@ -25,6 +28,19 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     op: str
     path: str
     value: object = msgspec.UNSET
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """One change to send, as writes.py makes it."""
+
+    verb: Verb
+    path: str
+    body: bytes
+    content_type: str = JSON
+
+    def __repr__(self) -> str:
+        """Leave out the body: it may hold a Secret, and no log needs it."""
+        return f"Write({self.verb} {self.path})"
 
 
 class Api(Protocol):
@@ -44,6 +60,18 @@ class Api(Protocol):
 
     def close(self) -> None:
         """Cut what is under way and close every connection."""
+        ...
+
+
+class RawApi(Protocol):
+    """The API server in bytes, for callers that decode what they need of them. Thread-safe; raises a ClusterError."""
+
+    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
+        """Read one object or a list as `get` does, and return its JSON as it came."""
+        ...
+
+    def send(self, write: Write, *, timeout_seconds: float) -> bytes:
+        """Send a change once, and return the answer's JSON: the object as the server stored it."""
         ...
 
 
@@ -105,9 +133,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """
     Where requests and watches are counted.
 
-    `requested` gets the verb (get, list, watch, create, patch), the resource (nodeimages/status) and the HTTP status
-    as text ("200"; "none" where no answer came). `restarted` gets why a watch began again: ended, expired, cut, or an
-    error's name. `opened` hears that a watch is open, also one that has nothing to tell.
+    `requested` gets the verb (get, list, watch, create, patch, update, delete), the resource (nodeimages/status) and the
+    HTTP status as text ("200"; "none" where no answer came). `restarted` gets why a watch began again: ended, expired,
+    cut, or an error's name. `opened` hears that a watch is open, also one that has nothing to tell.
     """
 
     requested: Callable[[str, str, str], None] = lambda _verb, _resource, _code: None

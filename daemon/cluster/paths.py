@@ -16,6 +16,8 @@ class Verb(StrEnum):
     WATCH = "watch"
     CREATE = "create"
     PATCH = "patch"
+    UPDATE = "update"
+    DELETE = "delete"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

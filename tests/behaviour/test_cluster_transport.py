@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.cluster.access import Access, in_pod
@@ -12,11 +13,12 @@ from daemon.cluster.interface import Operation
 from daemon.cluster.kubeconfig import read_kubeconfig
 from daemon.cluster.patches import guard
 from daemon.cluster.transport import HttpApi
+from daemon.cluster.writes import creation, deletion, json_patch, merge_patch, replacement
 from tests.servers.apiserver import ApiServer
 
 
 ACCOUNT = "client"
-RULES = "create,get,list,watch,patch"
+RULES = "create,get,list,watch,patch,update,delete"
 
 Connect = Callable[[Access], HttpApi]
 
@@ -101,6 +103,57 @@ def test_a_guard_that_fails_is_invalid_and_changes_nothing(client: HttpApi, maps
 
     assert [(Invalid, 422)] * 2 == [(type(error), error.code) for error in errors]
     assert {"a": "1"} == client.get(f"{maps}/one", timeout_seconds=10)["data"]
+
+
+def test_a_merge_patch_adds_and_removes(client: HttpApi, maps: str) -> None:
+    """Null removes a key; with an older resourceVersion it is a conflict, which changes nothing."""
+    metadata = _created(client, maps)
+    older = {"metadata": {"resourceVersion": "1"}, "data": {"c": "3"}}
+
+    change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "data": {"a": None, "b": "2"}}
+    stored = msgspec.json.decode(client.send(merge_patch(f"{maps}/one", change), timeout_seconds=10))
+    error = _failure(lambda: client.send(merge_patch(f"{maps}/one", older), timeout_seconds=10))
+
+    assert {"b": "2"} == stored["data"]
+    assert (Conflict, 409) == (type(error), error.code)
+    assert stored == client.get(f"{maps}/one", timeout_seconds=10)
+
+
+def test_a_replacement_of_an_older_version_is_a_conflict(client: HttpApi, maps: str) -> None:
+    """The first of two writers who read the same wins, and the other hears of it."""
+    metadata = _created(client, maps)
+    body = {"metadata": {"name": "one", "resourceVersion": metadata["resourceVersion"]}, "data": {"b": "2"}}
+
+    stored = msgspec.json.decode(client.send(replacement(f"{maps}/one", body), timeout_seconds=10))
+    error = _failure(lambda: client.send(replacement(f"{maps}/one", body), timeout_seconds=10))
+
+    assert {"b": "2"} == stored["data"]
+    assert (Conflict, 409) == (type(error), error.code)
+
+
+def test_only_the_object_that_was_meant_is_deleted(client: HttpApi, maps: str) -> None:
+    """Another uid under the name is another object: 409, and it stays."""
+    metadata = _created(client, maps)
+
+    error = _failure(lambda: client.send(deletion(f"{maps}/one", uid="other"), timeout_seconds=10))
+    client.get(f"{maps}/one", timeout_seconds=10)
+    client.send(deletion(f"{maps}/one", uid=metadata["uid"]), timeout_seconds=10)
+    gone = _failure(lambda: client.get(f"{maps}/one", timeout_seconds=10))
+
+    assert (Conflict, 409) == (type(error), error.code)
+    assert isinstance(gone, NotFound)
+
+
+def test_every_write_is_answered_by_the_object_as_it_is_stored(client: HttpApi, maps: str) -> None:
+    """The answer in bytes is what a read in bytes gives."""
+    created = client.send(creation(maps, {"metadata": {"name": "one"}, "data": {"a": "1"}}), timeout_seconds=10)
+    read = client.fetch(f"{maps}/one", timeout_seconds=10)
+    patched = client.send(
+        json_patch(f"{maps}/one", [Operation(op="add", path="/data/b", value="2")]), timeout_seconds=10
+    )
+
+    assert msgspec.json.decode(created) == msgspec.json.decode(read)
+    assert msgspec.json.decode(patched) == client.get(f"{maps}/one", timeout_seconds=10)
 
 
 @pytest.mark.parametrize(

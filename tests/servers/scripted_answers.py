@@ -10,7 +10,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
     One request that came in.
 
-    `verb` is get, list, watch, create or patch, `at_seconds` monotonic, `client` the mail address in its certificate.
+    `verb` is as RBAC calls it, `at_seconds` monotonic, `client` the mail address in its certificate.
     """
 
     verb: str

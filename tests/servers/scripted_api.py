@@ -33,7 +33,7 @@ class ScriptedApi:
     """
     One scripted API server, serving while it is entered; every method is for any thread.
 
-    What is created on it is echoed, everything else answered by {}. `requests` is what came in,
+    What is created or replaced on it is echoed, everything else answered by {}. `requests` is what came in,
     over `connections` in all.
     """
 

@@ -99,6 +99,12 @@ class _Exchange(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._exchange()
 
+    def do_PUT(self) -> None:
+        self._exchange()
+
+    def do_DELETE(self) -> None:
+        self._exchange()
+
     def _exchange(self) -> None:
         api = self.server.api
         request = self._request()
@@ -113,13 +119,13 @@ class _Exchange(BaseHTTPRequestHandler):
         elif request.verb == "list":
             self._list(request)
         else:
-            body = request.body if request.verb == "create" else b"{}"
+            body = request.body if request.verb in {"create", "update"} else b"{}"
             self._answer(Answer(headers={"Content-Type": "application/json"}, body=body))
 
     def _request(self) -> Request:
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
-        verbs = {"POST": "create", "PATCH": "patch"}
+        verbs = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
         plain = "watch" if "watch" in query else "list" if parts.path == self.server.api.path else "get"
         return Request(
             verb=verbs.get(self.command, plain),

@@ -12,6 +12,7 @@ from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import Operation
 from daemon.cluster.sightings import sighting_of
 from daemon.cluster.transport import HttpApi
+from daemon.cluster.writes import replacement
 from tests.servers.scripted_answers import Answer, Hang, Lines, Raw, Reply, event, refused, status
 from tests.servers.scripted_api import ScriptedApi
 
@@ -34,6 +35,9 @@ CALLS: dict[str, Call] = {
     "create": lambda client: client.create(SECRET, {"data": {"password": CONTENT}}, timeout_seconds=1),
     "patch": lambda client: client.patch(
         f"{SECRET}/a", [Operation(op="add", path="/data", value={"password": CONTENT})], timeout_seconds=1
+    ),
+    "update": lambda client: client.send(
+        replacement(f"{SECRET}/a", {"data": {"password": CONTENT}}), timeout_seconds=1
     ),
     "watch": _watch,
 }
@@ -116,6 +120,13 @@ def test_no_bad_token_is_said(token: str, api: ScriptedApi, tmp_path: Path) -> N
     assert "END" in said
     assert TOKEN not in said
     assert [] == api.requests
+
+
+def test_a_write_does_not_show_its_body() -> None:
+    """Whoever logs what is sent logs where to."""
+    write = replacement(f"{SECRET}/a", {"data": {"password": CONTENT}})
+
+    assert f"Write(update {SECRET}/a)" == repr(write)
 
 
 def _failure_of(client: HttpApi) -> str:
