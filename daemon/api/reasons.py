@@ -5,6 +5,7 @@ Each has a paragraph in docs/reasons.md with its cause, a command that shows it,
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -35,3 +36,37 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     NO_NODES_SELECTED = "NoNodesSelected"
     PULL_FAILED = "PullFailed"
+
+
+class Word(StrEnum):
+    """
+    What conditions say beside the reasons: that all is well or under way, or what a job as a whole came to.
+
+    `kubectl get imagepulljobs --output wide` shows that of a job's condition Ready.
+    """
+
+    ALL_WARM = "AllWarm"
+    IN_PROGRESS = "InProgress"
+    FINISHED = "Finished"
+    NODES_FAILED = "NodesFailed"
+    NODES_REFUSED = "NodesRefused"
+    INVALID_SPEC = "InvalidSpec"
+    RUNTIME_ANSWERS = "RuntimeAnswers"
+    ENOUGH_SPACE = "EnoughSpace"
+
+
+NEEDS_A_PERSON: Final = frozenset(
+    {
+        Reason.INVALID_REFERENCE,
+        Reason.IMAGE_NOT_FOUND,
+        Reason.PLATFORM_MISMATCH,
+        Reason.UNAUTHORIZED,
+        Reason.FORBIDDEN,
+        Reason.SECRET_MISSING,
+        Reason.SECRET_FORBIDDEN,
+        Reason.REFUSED_BY_POLICY,
+        Reason.REGISTRY_TLS,
+        Reason.EVICTION_LOOP,
+    }
+)
+"""Reasons that time alone does not mend: asked again they come again, until somebody has done something."""

@@ -43,6 +43,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         limit: how many nodes may pull at once.
         changed: how many ends brought another image, in this run or refresh.
         refused: nodes whose NodeImage takes no write, by name.
+        open_nodes: the names of those that have not ended, sorted, the first 1,000; wanted at the deadline alone.
+        renewing: nodes that the running refresh has still to end on, with those whose turn in the spread is to come.
         last_refresh: when the last renewal began.
         next_refresh: when the next begins.
     """
@@ -67,6 +69,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 1
     changed: int = 0
     refused: tuple[str, ...] = ()
+    open_nodes: tuple[str, ...] = ()
+    renewing: int = 0
     last_refresh: datetime | None = None
     next_refresh: datetime | None = None
 

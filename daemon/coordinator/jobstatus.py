@@ -1,0 +1,276 @@
+"""
+A job's status as it should stand, how urgent it is to write it, and with which patch.
+
+Pure. The fields that OpenKruise has mean and say what they say there, word for word, since others read them; what it
+has no word for begins in the same way. What a job has come to is conditions.py's, `status.prewarm` jobfields.py's;
+pacing and sending are the loop's.
+
+Compared is always with what the API server has made of the last write. OpenKruise's CRDs drop our fields, and comparing
+with what was sent would write for ever: the loop keeps what it sent last and what was answered, asks `stands` before it
+writes, and hands `said_before` to `next_status`. It forgets both when the jobs are listed anew, as they are once
+another schema has been put over the old one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from daemon.api.reasons import Reason
+from daemon.api.times import format_time
+from daemon.cluster.interface import Resource
+from daemon.coordinator.account import Account, ReasonCount
+from daemon.coordinator.conditions import (
+    LONGEST_MESSAGE,
+    Conditions,
+    Outcome,
+    conditions_of,
+    is_always,
+    outcome_of,
+    refusal,
+)
+from daemon.coordinator.jobfields import Fields, is_refreshing, number, prewarm, prewarm_of, time_in
+from daemon.coordinator.seen import SeenJob
+
+
+FAILED_NODES: Final = 1_000
+
+_OURS: Final = frozenset(
+    {
+        "observedGeneration",
+        "conditions",
+        "startTime",
+        "completionTime",
+        "desired",
+        "active",
+        "succeeded",
+        "failed",
+        "message",
+        "failedNodes",
+        "prewarm",
+    }
+)
+_PROGRESS: Final = frozenset({"bytes", "eta", "pulling", "waiting"})
+
+
+class Urgency(IntEnum):
+    """How soon a status is written: not at all, each five seconds, each second, at once."""
+
+    NOTHING = 0
+    PROGRESS = 1
+    NEWS = 2
+    AT_ONCE = 3
+
+
+def next_status(
+    job: SeenJob,
+    account: Account,
+    *,
+    now: datetime,
+    deadline_passed: bool,
+    earlier: Mapping[str, object] | None = None,
+) -> Fields:
+    """
+    Return the whole status as it should stand; equal values give an equal one.
+
+    A job that has finished stays as it is. One that has finished and has another generation begins again
+    (kruise#1386): its first status says so and counts nothing, and `prewarm.lastRefreshTime` is its startTime, by which
+    a new coordinator tells the entries of this run.
+
+    Args:
+        job: with the status that the API server has.
+        account: where its nodes stand.
+        now: this moment.
+        deadline_passed: its activeDeadlineSeconds are over.
+        earlier: what was said before, where the API server has dropped a part of it: see `said_before`.
+    """
+    said = job.status.raw if earlier is None else earlier
+    if is_finished(job, said):
+        return dict(said)
+    if "completionTime" in said:
+        return _again(job, account, earlier=said, now=now)
+    conditions = _conditions_in(said)
+    had_warm = number(said, "prewarm", "nodes", "warm")
+    outcome = outcome_of(job, account, earlier=conditions, had_warm=had_warm, deadline_passed=deadline_passed)
+    if outcome.ending is not None and outcome.ending.reason == Reason.DEADLINE_EXCEEDED.value:
+        account = _past_deadline(account)
+    return _status(job, account, outcome=outcome, earlier=said, now=now)
+
+
+def is_finished(job: SeenJob, status: Mapping[str, object]) -> bool:
+    """Tell whether a job has ended for good; where its generation is not kept, an edit does not begin it again."""
+    observed = number(status, "observedGeneration")
+    return "completionTime" in status and not 0 < observed < job.generation
+
+
+def urgency_of(earlier: Mapping[str, object], later: Mapping[str, object]) -> Urgency:
+    """Tell how soon a status is written in place of another."""
+    if earlier == later:
+        return Urgency.NOTHING
+    if earlier.get("completionTime") != later.get("completionTime") or _states(earlier) != _states(later):
+        return Urgency.AT_ONCE
+    return Urgency.PROGRESS if _without_progress(earlier) == _without_progress(later) else Urgency.NEWS
+
+
+def status_patch(job: SeenJob, wanted: Mapping[str, object]) -> Resource:
+    """Return the merge patch that makes a job's status the wanted one, if nobody has changed the job since."""
+    return {
+        "metadata": {"resourceVersion": str(job.version)},
+        "status": _merging(job.status.raw, wanted),
+    }
+
+
+def stands(
+    wanted: Mapping[str, object],
+    *,
+    current: Mapping[str, object],
+    sent: Mapping[str, object] | None = None,
+    answered: Mapping[str, object] | None = None,
+) -> bool:
+    """
+    Tell whether writing a status would change nothing.
+
+    Args:
+        wanted: the status.
+        current: what the API server has.
+        sent: what was last sent, None for nothing.
+        answered: the status in the answer to that.
+    """
+    if wanted == current:
+        return True
+    if sent is None or answered is None:
+        return False
+    dropped = sent.keys() - answered.keys()
+    kept = {name: value for name, value in wanted.items() if name not in dropped}
+    return kept == current or (wanted == sent and current == answered)
+
+
+def said_before(
+    current: Mapping[str, object],
+    *,
+    sent: Mapping[str, object] | None = None,
+    answered: Mapping[str, object] | None = None,
+) -> Mapping[str, object]:
+    """Return the status to go on from: the one that was sent, while what the API server made of it stands."""
+    return sent if sent is not None and answered is not None and answered == current else current
+
+
+def _again(job: SeenJob, account: Account, *, earlier: Mapping[str, object], now: datetime) -> Fields:
+    """Begin again, later than what has ended, so that entries of the two runs are told apart by their time."""
+    ended_at = time_in(earlier, "completionTime") or now
+    pinned = account.last_refresh if account.last_refresh is not None and account.last_refresh > ended_at else now
+    started_at = max(pinned, ended_at + timedelta(seconds=1))
+    begun = {**earlier, "startTime": format_time(started_at)}
+    fresh = Account(last_refresh=started_at, limit=account.limit)
+    return _status(job, fresh, outcome=Outcome(), earlier=begun, now=now)
+
+
+def _past_deadline(account: Account) -> Account:
+    """Count all that have not ended as failed, each once (8.2 number 14: OpenKruise names some twice)."""
+    names = tuple(sorted({*account.failed_nodes, *account.open_nodes})[:FAILED_NODES])
+    return msgspec.structs.replace(
+        account,
+        failed=account.failed + account.open,
+        waiting=0,
+        granted=0,
+        pulling=0,
+        failed_nodes=names,
+        failures=_with_late(account),
+    )
+
+
+def _with_late(account: Account) -> tuple[ReasonCount, ...]:
+    """Add the nodes that the deadline met to the failures, the commonest first."""
+    if not account.open:
+        return account.failures
+    reason = Reason.DEADLINE_EXCEEDED.value
+    before = [group for group in account.failures if group.reason == reason]
+    nodes = sorted({name for group in before for name in group.nodes} | set(account.open_nodes))
+    late = ReasonCount(
+        reason=reason,
+        count=account.open + sum(group.count for group in before),
+        nodes=tuple(nodes),
+        message="job exceeds activeDeadlineSeconds",
+    )
+    others = [group for group in account.failures if group.reason != reason]
+    return tuple(sorted([late, *others], key=lambda group: (-group.count, group.reason)))
+
+
+def _status(
+    job: SeenJob, account: Account, *, outcome: Outcome, earlier: Mapping[str, object], now: datetime
+) -> Fields:
+    """Put a status together, with what other writers have put there."""
+    is_moving = outcome == Outcome()
+    refreshing = not is_always(job) and is_refreshing(account, earlier=earlier)
+    fields: Fields = {name: value for name, value in earlier.items() if name not in _OURS}
+    fields |= {
+        "observedGeneration": job.generation,
+        "startTime": earlier.get("startTime") or format_time(now),
+        "desired": account.desired,
+        "active": account.granted + account.pulling,
+        "succeeded": account.succeeded,
+        "failed": account.failed,
+        "message": _message(account, outcome)[:LONGEST_MESSAGE],
+        "conditions": conditions_of(job, account, outcome=outcome, earlier=_conditions_in(earlier), now=now),
+        "prewarm": prewarm_of(account, earlier=earlier, is_moving=is_moving, is_refreshing=refreshing, now=now),
+    }
+    if account.failed_nodes:
+        fields["failedNodes"] = list(account.failed_nodes[:FAILED_NODES])
+    if outcome.ending is not None:
+        fields["completionTime"] = format_time(now)
+    return fields
+
+
+def _message(account: Account, outcome: Outcome) -> str:
+    """Say how far a job is, in OpenKruise's words as far as it has some."""
+    if outcome.ending is not None:
+        return _last_message(outcome.ending.reason)
+    if outcome.stall is not None and not account.desired:
+        return f"job is stalled: {outcome.stall.reason}: {outcome.stall.message}"
+    if outcome.stall is not None:
+        return f"job is stalled, {_progress(account)}: {outcome.stall.reason}: {outcome.stall.message}"
+    if outcome.suspension is not None:
+        return f"job is suspended, {_progress(account)}"
+    refused = f", {refusal(account)}" if account.refused else ""
+    return f"job is running, {_progress(account)}{refused}"
+
+
+def _last_message(reason: str) -> str:
+    if reason == Reason.DEADLINE_EXCEEDED.value:
+        return "job exceeds activeDeadlineSeconds"
+    return "job has completed" + (", no node is selected" if reason == Reason.NO_NODES_SELECTED.value else "")
+
+
+def _progress(account: Account) -> str:
+    if not account.desired:
+        return "no progress"
+    return f"progress {100 * (account.succeeded + account.failed) / account.desired:.1f}%"
+
+
+def _conditions_in(status: Mapping[str, object]) -> Conditions:
+    found = status.get("conditions")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
+
+
+def _states(status: Mapping[str, object]) -> dict[object, object]:
+    return {one.get("type"): one.get("status") for one in _conditions_in(status)}
+
+
+def _without_progress(status: Mapping[str, object]) -> Fields:
+    ours = {name: value for name, value in prewarm(status).items() if name not in _PROGRESS}
+    return {**status, "prewarm": ours}
+
+
+def _merging(current: Mapping[str, object], wanted: Mapping[str, object]) -> Fields:
+    """Return what a merge patch (RFC 7386) has to say: what differs, and null for what is to go."""
+    steps: Fields = {name: None for name in current if name not in wanted}
+    for name, value in wanted.items():
+        before = current.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            inner = _merging(before, value)
+            steps |= {name: inner} if inner else {}
+        elif name not in current or before != value:
+            steps[name] = value
+    return steps
