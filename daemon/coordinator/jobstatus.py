@@ -91,7 +91,7 @@ def next_status(
         return dict(said)
     if "completionTime" in said:
         return _again(job, account, earlier=said, now=now)
-    conditions = _conditions_in(said)
+    conditions = conditions_in(said)
     had_warm = number(said, "prewarm", "nodes", "warm")
     outcome = outcome_of(job, account, earlier=conditions, had_warm=had_warm, deadline_passed=deadline_passed)
     if outcome.ending is not None and outcome.ending.reason == Reason.DEADLINE_EXCEEDED.value:
@@ -157,6 +157,12 @@ def said_before(
     return sent if sent is not None and answered is not None and answered == current else current
 
 
+def conditions_in(status: Mapping[str, object]) -> Conditions:
+    """Return the conditions that stand in a status."""
+    found = status.get("conditions")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
+
+
 def _again(job: SeenJob, account: Account, *, earlier: Mapping[str, object], now: datetime) -> Fields:
     """Begin again, later than what has ended, so that entries of the two runs are told apart by their time."""
     ended_at = time_in(earlier, "completionTime") or now
@@ -213,7 +219,7 @@ def _status(
         "succeeded": account.succeeded,
         "failed": account.failed,
         "message": _message(account, outcome)[:LONGEST_MESSAGE],
-        "conditions": conditions_of(job, account, outcome=outcome, earlier=_conditions_in(earlier), now=now),
+        "conditions": conditions_of(job, account, outcome=outcome, earlier=conditions_in(earlier), now=now),
         "prewarm": prewarm_of(account, earlier=earlier, is_moving=is_moving, is_refreshing=refreshing, now=now),
     }
     if account.failed_nodes:
@@ -249,13 +255,8 @@ def _progress(account: Account) -> str:
     return f"progress {100 * (account.succeeded + account.failed) / account.desired:.1f}%"
 
 
-def _conditions_in(status: Mapping[str, object]) -> Conditions:
-    found = status.get("conditions")
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
-
-
 def _states(status: Mapping[str, object]) -> dict[object, object]:
-    return {one.get("type"): one.get("status") for one in _conditions_in(status)}
+    return {one.get("type"): one.get("status") for one in conditions_in(status)}
 
 
 def _without_progress(status: Mapping[str, object]) -> Fields:
