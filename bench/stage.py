@@ -73,11 +73,17 @@ def stage() -> Iterator[Stage]:
     """Set the stage and clear it away at the end, also after SIGTERM."""
     if os.geteuid() != 0:
         sys.exit("A bench starts a containerd of its own, which needs root.")
+    with scratch() as folder, contextlib.ExitStack() as running:
+        yield Stage(folder, running)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder that is gone at the end, also after SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="pwb-"))
     try:
-        with contextlib.ExitStack() as running:
-            yield Stage(folder, running)
+        yield folder
     finally:
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)

@@ -51,6 +51,8 @@ class Senders:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What is cut further down fails too, and says nothing.
+        failed = self._failed
         try:
             if error is None:
                 self.finish()
@@ -59,8 +61,8 @@ class Senders:
                 self._waiting.put(None)
             for api in self._apis:
                 api.close()
-        if self._failed is not None:
-            raise self._failed
+        if failed is not None:
+            raise failed
 
     def send(self, request: Request) -> None:
         """Have a thread make a request; those given earlier come first."""
