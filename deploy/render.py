@@ -14,6 +14,7 @@ from tests.servers.setup.commands import CommandFailed, announce, run
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "deploy/base"
+DAEMONSET_ONLY = ROOT / "deploy/overlays/daemonset-only"
 MANIFEST = ROOT / "daemonset.yaml"
 
 HEADER = """\

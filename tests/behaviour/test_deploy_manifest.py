@@ -2,36 +2,48 @@
 
 import base64
 import json
-import shutil
 import subprocess
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import pytest
 import yaml
 
-from deploy.render import BASE, MANIFEST, ROOT, render
+from deploy.render import BASE, MANIFEST, render
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
 from tests.servers.binaries import kubernetes
-from tests.servers.deployment import ACCOUNT, NAMESPACE, OWN, apply
-from tests.servers.fixtures_apiserver import Names
+from tests.servers.deployment import NAMESPACE, OWN, apply
+
+
+ACCOUNTS = ("prewarm-agent", "prewarm-coordinator")
 
 
 def _objects() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8")))
 
 
-def _template() -> Json:
-    (daemonset,) = (found for found in _objects() if found["kind"] == "DaemonSet")
-    template: Json = daemonset["spec"]["template"]
+def _template(kind: str) -> Json:
+    (found,) = (each for each in _objects() if each["kind"] == kind)
+    template: Json = found["spec"]["template"]
     return template
 
 
-def _pod() -> Json:
-    template = _template()
-    metadata = {"generateName": f"{ACCOUNT}-", "labels": template["metadata"]["labels"]}
+def _pod(kind: str) -> Json:
+    template = _template(kind)
+    metadata = {"generateName": "test-", **template["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+@pytest.fixture(scope="module")
+def restricted(deployed: ApiServer) -> str:
+    """A namespace of the strictest level of Pod Security, with both accounts."""
+    name = "test-restricted"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    deployed.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    for account in ACCOUNTS:
+        deployed.account(name, account)
+    return name
 
 
 def test_the_file_is_what_the_folder_says() -> None:
@@ -56,61 +68,69 @@ def test_a_clean_cluster_takes_the_file_in_one_go(deployed: ApiServer) -> None:
 
 
 def test_applying_the_file_again_changes_nothing(deployed: ApiServer) -> None:
-    """A pipeline that applies it every hour restarts no agent and moves no version."""
-    assert {"unchanged"} == {line.rpartition(" ")[2] for line in apply(deployed).splitlines()}
+    """A pipeline that applies it every hour restarts no Pod and moves no version."""
+    before = _applied(deployed)
+
+    said = apply(deployed)
+
+    assert before == _applied(deployed)
+    # Of a PodDisruptionBudget kubectl says so each time: its patch replaces the selector whole.
+    assert {"configured": 1, "unchanged": len(before) - 1} == Counter(
+        line.rpartition(" ")[2] for line in said.splitlines()
+    )
 
 
-def test_the_agent_s_pod_is_admitted_in_its_namespace(deployed: ApiServer) -> None:
-    """Pod Security lets it in, and its priority is the low one that never preempts."""
+def _applied(apiserver: ApiServer) -> dict[tuple[str, ...], Json]:
+    """Return the objects of the file as they are, without what a cluster's controllers write."""
+    items = json.loads(apiserver.kubectl("get", "-f", MANIFEST, "-o", "json"))["items"]
+    for found in items:
+        found.pop("status", None)
+        found["metadata"].pop("resourceVersion")
+    return {
+        (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"]): found for found in items
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "priority"), [("DaemonSet", (-10, "Never")), ("Deployment", (0, "PreemptLowerPriority"))]
+)
+def test_each_pod_is_admitted_in_its_namespace(deployed: ApiServer, kind: str, priority: tuple[int, str]) -> None:
+    """Pod Security lets it in, and an agent's priority is the low one that never preempts."""
     said = deployed.kubectl(
         "create", "--warnings-as-errors", "--dry-run=server", "-n", NAMESPACE, "-f", "-", "-o", "json",
-        stdin=json.dumps(_pod()),
+        stdin=json.dumps(_pod(kind)),
     )  # fmt: skip
 
     spec = json.loads(said)["spec"]
-    assert (-10, "Never") == (spec["priority"], spec["preemptionPolicy"])
+    assert priority == (spec["priority"], spec["preemptionPolicy"])
 
 
-def test_only_the_socket_s_folder_keeps_the_pod_from_the_strictest_level(deployed: ApiServer, names: Names) -> None:
+def test_only_the_socket_s_folder_keeps_an_agent_from_the_strictest_level(deployed: ApiServer, restricted: str) -> None:
     """The namespace is privileged for the hostPath; in every other way the Pod is what `restricted` asks for."""
-    name = names("restricted")
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    deployed.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    deployed.account(name, ACCOUNT)
-
     with pytest.raises(ApiFailed) as refused:
-        deployed.request("POST", f"/api/v1/namespaces/{name}/pods?dryRun=All", _pod())
+        deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", _pod("DaemonSet"))
 
     violations = refused.value.body["message"].partition(' violates PodSecurity "restricted:latest": ')[2]
     assert 'restricted volume types (volume "runtime" uses restricted volume type "hostPath")' == violations
 
 
-def test_the_token_that_the_pod_mounts_ends_after_an_hour(deployed: ApiServer) -> None:
+def test_nothing_keeps_a_coordinator_from_the_strictest_level(deployed: ApiServer, restricted: str) -> None:
+    """It could run in any namespace."""
+    made = deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", _pod("Deployment"))
+
+    assert "prewarm-coordinator" == made["spec"]["serviceAccountName"]
+
+
+@pytest.mark.parametrize(("kind", "account"), list(zip(("DaemonSet", "Deployment"), ACCOUNTS, strict=True)))
+def test_the_token_that_a_pod_mounts_ends_after_an_hour(deployed: ApiServer, kind: str, account: str) -> None:
     """A stolen one is of use for an hour; the one that Kubernetes mounts by itself is put off to a year."""
-    (source,) = (volume["projected"]["sources"] for volume in _template()["spec"]["volumes"] if "projected" in volume)
+    volumes = _template(kind)["spec"]["volumes"]
+    (source,) = (volume["projected"]["sources"] for volume in volumes if "projected" in volume)
     (seconds,) = (each["serviceAccountToken"]["expirationSeconds"] for each in source if "serviceAccountToken" in each)
 
-    claims = _claims(deployed.token(NAMESPACE, ACCOUNT, node=OWN, seconds=seconds))
+    claims = _claims(deployed.token(NAMESPACE, account, node=OWN, seconds=seconds))
 
     assert 3600 == claims["exp"] - claims["iat"]
-
-
-def test_the_overlay_of_the_document_renders(tmp_path: Path) -> None:
-    """A person whose runtime is elsewhere, or whose image is in a registry of their own, copies it from the README."""
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    readme = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
-    overlay = tmp_path / "deploy/overlays/mine"
-    overlay.mkdir(parents=True)
-    (overlay / "kustomization.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
-
-    objects = list(yaml.safe_load_all(render(overlay, kubectl=kubernetes().kubectl)))
-
-    spec = next(found["spec"]["template"]["spec"] for found in objects if found["kind"] == "DaemonSet")
-    (container,) = spec["containers"]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
-    assert ("registry.example.com/prewarm:0.1.0", paths["runtime"]) == (container["image"], mounts["runtime"])
-    assert "/run/k3s/containerd" == paths["runtime"]
 
 
 def _claims(token: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import ContainerdBinaries
 from tests.servers.containerd import Containerd
-from tests.servers.deployment import SECRETS
+from tests.servers.deployment import ACCOUNT, SECRETS
 from tests.servers.fixtures import USERS
 from tests.servers.fixtures_agent import StartAgent
 from tests.servers.fixtures_apiserver import Names
@@ -86,7 +86,7 @@ def test_every_right_has_its_test() -> None:
         Right(where="default", resource="events.events.k8s.io", verb="create"),
     }
 
-    assert tried == documented()
+    assert tried == documented(ACCOUNT)
 
 
 def test_without_list_the_agent_is_not_ready_and_says_why(

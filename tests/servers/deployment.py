@@ -20,6 +20,12 @@ SECRETS = "kruise-daemon-config"
 VERSIONS = ("v1alpha1", "v1beta1")
 OWN = "node-a"
 OTHER = "node-b"
+# What Kubernetes grants to every account: to ask who it is and what it may do.
+ANYONE_S = {
+    ("selfsubjectreviews.authentication.k8s.io", "create"),
+    ("selfsubjectaccessreviews.authorization.k8s.io", "create"),
+    ("selfsubjectrulesreviews.authorization.k8s.io", "create"),
+}
 EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 
 
@@ -57,8 +63,8 @@ def status_patch() -> list[Json]:
     return [{"op": "add", "path": "/status", "value": counters}]
 
 
-def event(regarding: str, *, kind: str = "NodeImage") -> Json:
-    """Return an event about an object, as a recorder sends it."""
+def event(regarding: str, *, kind: str = "NodeImage", namespace: str = "") -> Json:
+    """Return an event about an object, as a recorder sends it; `namespace` is the object's."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -70,7 +76,12 @@ def event(regarding: str, *, kind: str = "NodeImage") -> Json:
         "reason": "PullImageSucceed",
         "type": "Normal",
         "note": "pulled",
-        "regarding": {"apiVersion": "apps.kruise.io/v1beta1", "kind": kind, "name": regarding},
+        "regarding": {
+            "apiVersion": "v1" if kind == "Node" else "apps.kruise.io/v1beta1",
+            "kind": kind,
+            "name": regarding,
+            "namespace": namespace,
+        },
     }
 
 

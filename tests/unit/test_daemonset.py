@@ -1,4 +1,8 @@
-"""daemonset.yaml says what docs/security.md says, and what an operator may rely on; no API server is needed for it."""
+"""
+daemonset.yaml says what docs/security.md says, and what an operator may rely on; no API server is needed for it.
+
+Here: the file as a whole, and the agent's Pods. The coordinator's are test_daemonset_coordinator.py's.
+"""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +19,7 @@ from tests.rights import documented, granted
 
 ROOT = Path(__file__).parents[2]
 OBJECTS: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "daemonset.yaml").read_text(encoding="utf-8")))
-ACCOUNT = {"kind": "ServiceAccount", "name": "prewarm-agent", "namespace": "prewarm-system"}
+ACCOUNTS = ("prewarm-agent", "prewarm-coordinator")
 POLICIES = [found for found in OBJECTS if found["kind"] == "ValidatingAdmissionPolicy"]
 (DAEMONSET,) = (found for found in OBJECTS if found["kind"] == "DaemonSet")
 POD: dict[str, Any] = DAEMONSET["spec"]["template"]["spec"]
@@ -24,6 +28,10 @@ POD: dict[str, Any] = DAEMONSET["spec"]["template"]["spec"]
 
 def _of(*kinds: str) -> list[dict[str, Any]]:
     return [found for found in OBJECTS if found["kind"] in kinds]
+
+
+def _subject(account: str) -> dict[str, str]:
+    return {"kind": "ServiceAccount", "name": account, "namespace": "prewarm-system"}
 
 
 def _places(*kinds: str) -> list[int]:
@@ -145,16 +153,20 @@ def test_the_agent_is_told_its_node_and_its_pod() -> None:
     assert {"NODE_NAME": "spec.nodeName", "POD_NAME": "metadata.name"} == told
 
 
-def test_roles_grant_what_the_document_says() -> None:
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_roles_grant_what_the_document_says(account: str) -> None:
     """Every right stands in docs/security.md with its reason, and nothing else is granted."""
-    assert documented() == granted(OBJECTS)
+    assert documented(account) == granted(OBJECTS, account=account)
 
 
-def test_every_right_goes_to_the_agent_s_account_alone() -> None:
+def test_every_right_goes_to_the_account_that_it_is_named_after() -> None:
     """No group and no other account gains anything by installing Prewarm."""
     bindings = _of("ClusterRoleBinding", "RoleBinding")
 
-    assert [[ACCOUNT]] * 3 == [binding["subjects"] for binding in bindings]
+    assert set(ACCOUNTS) == {binding["metadata"]["name"] for binding in bindings}
+    assert [[_subject(binding["metadata"]["name"])] for binding in bindings] == [
+        binding["subjects"] for binding in bindings
+    ]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
@@ -168,10 +180,12 @@ def test_each_policy_fails_closed_and_denies(policy: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
-def test_each_policy_looks_at_the_agent_s_account_alone(policy: dict[str, Any]) -> None:
+def test_each_policy_looks_at_the_account_alone_that_it_is_named_after(policy: dict[str, Any]) -> None:
     """A fault in a policy of ours can't stop anybody else's work."""
-    name = f"system:serviceaccount:{ACCOUNT['namespace']}:{ACCOUNT['name']}"
+    account, _, _ = policy["metadata"]["name"].rpartition("-")
+    name = f"system:serviceaccount:prewarm-system:{account}"
 
+    assert account in ACCOUNTS
     assert [f"request.userInfo.username == '{name}'"] == [
         condition["expression"] for condition in policy["spec"]["matchConditions"]
     ]
@@ -179,15 +193,23 @@ def test_each_policy_looks_at_the_agent_s_account_alone(policy: dict[str, Any]) 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
 def test_each_refusal_is_told_as_forbidden(policy: dict[str, Any]) -> None:
-    """422, a policy's default, is what the agent takes for a test of its patch that failed, and so decides anew."""
+    """422, a policy's default, is what ours take for a test of their patch that failed, and so decide anew."""
     validations = policy["spec"]["validations"]
 
     assert ["Forbidden"] * len(validations) == [validation["reason"] for validation in validations]
 
 
 def test_one_pass_through_the_file_is_enough() -> None:
-    """Everything comes after what it needs, and the agent after the policies that bind it."""
+    """Everything comes after what it needs."""
     assert [0, 1] == _places("Namespace")
-    assert max(_places("ValidatingAdmissionPolicyBinding")) < min(_places("ClusterRole", "Role"))
     assert max(_places("CustomResourceDefinition")) < min(_places("ServiceAccount"))
-    assert [len(OBJECTS) - 1] == _places("DaemonSet")
+
+
+@pytest.mark.parametrize(("account", "kind"), list(zip(ACCOUNTS, ("DaemonSet", "Deployment"), strict=True)))
+def test_each_account_is_bound_before_it_may_do_anything(account: str, kind: str) -> None:
+    """Its policies come before its rights, and its Pods last."""
+    kinds = [found["kind"] for found in OBJECTS if found["metadata"]["name"].startswith(account)]
+
+    assert "ValidatingAdmissionPolicyBinding" in kinds
+    assert "ValidatingAdmissionPolicyBinding" not in kinds[kinds.index("ClusterRole") :]
+    assert kind == kinds[-1]

@@ -1,0 +1,184 @@
+"""The overlays, ours and those that deploy/README.md shows, are what it says of them, and an API server takes them."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.render import DAEMONSET_ONLY, ROOT, render
+from tests.rights import documented, granted
+from tests.servers.apiserver import ApiServer
+from tests.servers.apiserver_access import Json
+from tests.servers.binaries import kubernetes
+from tests.servers.coordinator import ACCOUNT, NAMESPACE
+from tests.servers.crds import ours, until_served
+from tests.servers.deployment import OWN, event, nodeimages, refusal, status_patch
+from tests.servers.nodes import GATE, NodeOnServer, taint
+from tests.servers.processes import until
+
+
+AGENT = "prewarm-agent"
+STARTING = "example.com/starting"
+README = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
+
+
+def rendered(folder: Path) -> list[dict[str, Any]]:
+    """Return the objects of a kustomization."""
+    return list(yaml.safe_load_all(render(folder, kubectl=kubernetes().kubectl)))
+
+
+def copied(folder: Path, heading: str) -> Path:
+    """Write down the overlay that a section of the document shows, beside the base, and return its folder."""
+    section = README.partition(f"\n## {heading}\n")[2]
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
+    overlay = folder / "deploy/overlays/copied"
+    overlay.mkdir(parents=True)
+    (overlay / "kustomization.yaml").write_text(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])
+    return overlay
+
+
+def one(objects: list[dict[str, Any]], kind: str, name: str) -> Json:
+    """Return the object of this kind and name."""
+    (found,) = (each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
+    return found
+
+
+def apply(apiserver: ApiServer, objects: list[dict[str, Any]]) -> None:
+    """Apply objects in their order; a warning of the API server is an error."""
+    apiserver.kubectl("apply", "--warnings-as-errors", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+
+def test_the_overlay_of_an_image_and_a_runtime_of_one_s_own(tmp_path: Path) -> None:
+    """A person whose runtime is elsewhere, or whose image is in a registry of their own, copies it."""
+    objects = rendered(copied(tmp_path, "An overlay of your own"))
+
+    spec = one(objects, "DaemonSet", AGENT)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    (coordinator,) = one(objects, "Deployment", ACCOUNT)["spec"]["template"]["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
+    assert ["registry.example.com/prewarm:0.1.0"] * 2 == [container["image"], coordinator["image"]]
+    assert "/run/k3s/containerd" == paths["runtime"] == mounts["runtime"]
+
+
+@pytest.fixture(scope="module")
+def another_taint(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What the document's overlay renders to."""
+    return rendered(copied(tmp_path_factory.mktemp("overlay"), "Another taint"))
+
+
+def test_another_taint_leaves_no_place_with_the_first_one(another_taint: list[dict[str, Any]]) -> None:
+    """A gate is opened where option, policy and toleration have the same key."""
+    spec = one(another_taint, "Deployment", ACCOUNT)["spec"]["template"]["spec"]
+
+    assert GATE not in json.dumps(another_taint)
+    assert ["coordinator", f"--gate-taint={STARTING}"] == spec["containers"][0]["args"]
+    assert [{"key": STARTING, "operator": "Exists"}] == spec["tolerations"]
+
+
+def test_another_taint_is_the_one_that_may_be_taken_off(
+    another_taint: list[dict[str, Any]], apiserver: ApiServer
+) -> None:
+    """And the first one may not any more."""
+    apply(apiserver, another_taint)
+    token = apiserver.token(NAMESPACE, ACCOUNT)
+    node = NodeOnServer(apiserver, "test-starting")
+    node.create(taints=[taint(GATE), taint(STARTING)])
+    path = f"/api/v1/nodes/{node.name}"
+    until(
+        lambda: (
+            f'takes the taint "{STARTING}" off'
+            in refusal(apiserver, "PATCH", path, {"spec": {"taints": [taint(STARTING)]}}, token=token)
+        ),
+        what="the policy holds",
+        timeout_seconds=30,
+    )
+
+    assert "" == refusal(apiserver, "PATCH", path, {"spec": {"taints": [taint(GATE)]}}, token=token)
+
+
+@pytest.fixture(scope="module")
+def daemonset_only() -> list[dict[str, Any]]:
+    """What the overlay of one DaemonSet for both renders to."""
+    return rendered(DAEMONSET_ONLY)
+
+
+@pytest.fixture(scope="module")
+def everywhere(daemonset_only: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A cluster of its own with the overlay of one DaemonSet applied."""
+    with ApiServer(tmp_path_factory.mktemp("daemonset-only")) as apiserver:
+        apply(apiserver, daemonset_only)
+        until_served(apiserver, ours())
+        yield apiserver
+
+
+def test_one_daemonset_is_all_that_has_pods(daemonset_only: list[dict[str, Any]]) -> None:
+    """Nothing is left of the Deployment, nor of the account that nobody has."""
+    kinds = [found["kind"] for found in daemonset_only]
+    accounts = [found["metadata"]["name"] for found in daemonset_only if found["kind"] == "ServiceAccount"]
+    policies = [found["metadata"]["name"] for found in daemonset_only if found["kind"] == "ValidatingAdmissionPolicy"]
+
+    assert [1, 0, 0] == [kinds.count(kind) for kind in ("DaemonSet", "Deployment", "PodDisruptionBudget")]
+    assert [ACCOUNT] == accounts
+    assert [f"{ACCOUNT}-{name}" for name in ("nodes", "jobs", "events")] == policies
+
+
+def test_one_daemonset_has_agents_that_coordinate(daemonset_only: list[dict[str, Any]]) -> None:
+    """With the account that may, and with all that a coordinator's Pod is told."""
+    spec = one(daemonset_only, "DaemonSet", AGENT)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+
+    assert ["agent", "--with-coordinator"] == container["args"]
+    assert ACCOUNT == spec["serviceAccountName"]
+    assert {"NODE_NAME", "POD_NAME", "POD_NAMESPACE"} == {each["name"] for each in container["env"]}
+    assert [{"operator": "Exists"}] == spec["tolerations"]
+
+
+def test_one_daemonset_has_an_account_with_both_rights(daemonset_only: list[dict[str, Any]]) -> None:
+    """Those of docs/security.md, each once."""
+    assert documented(AGENT) | documented(ACCOUNT) == granted(daemonset_only, account=ACCOUNT)
+    assert set() == granted(daemonset_only, account=AGENT)
+
+
+def test_an_agent_s_token_does_both(everywhere: ApiServer) -> None:
+    """It makes a NodeImage, reports in it, tells an event of it, and reads the copy of a secret."""
+    token = everywhere.token(NAMESPACE, ACCOUNT, node=OWN)
+    secret = {"metadata": {"name": "registry"}}
+    everywhere.request("POST", "/api/v1/namespaces/kruise-daemon-config/secrets", secret)
+    image = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "NodeImage", "metadata": {"name": OWN}, "spec": {}}
+
+    for method, path, body in (
+        ("POST", nodeimages(), image),
+        ("PATCH", nodeimages(OWN, subresource="status"), status_patch()),
+        ("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event(OWN)),
+        ("GET", "/api/v1/namespaces/kruise-daemon-config/secrets/registry", None),
+    ):
+        assert "" == refusal(everywhere, method, path, body, token=token)
+
+
+def test_the_policies_of_a_coordinator_hold_on_every_node(everywhere: ApiServer) -> None:
+    """On every node's token: it takes off one taint and changes nothing else of a Node."""
+    token = everywhere.token(NAMESPACE, ACCOUNT, node=OWN)
+    cordon = {"spec": {"unschedulable": True}}
+
+    until(
+        lambda: "but its taints" in refusal(everywhere, "PATCH", f"/api/v1/nodes/{OWN}", cordon, token=token),
+        what="the policy holds",
+        timeout_seconds=30,
+    )
+
+
+def test_what_is_left_of_the_deployment_is_taken_away(apiserver: ApiServer) -> None:
+    """By the document's command, where daemonset.yaml was applied before."""
+    section = README.partition("\n## One DaemonSet for both\n")[2].partition("\n## ")[0]
+    command = re.findall(r"```sh\n(kubectl delete .*)\n```", section)[0]
+    apiserver.kubectl("apply", "-f", ROOT / "daemonset.yaml")
+
+    said = apiserver.kubectl(*command.split()[1:])
+
+    assert 2 == len(said.splitlines())
