@@ -8,15 +8,15 @@ the loop with its pulls (what was fetched stays held), then the writer with the 
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from daemon import __version__
 from daemon.agent.assembly import Assembly, assembled
-from daemon.agent.ending import Died, Ending
+from daemon.ending import Died, Ending, start_thread
 from daemon.clock import SystemClock
-from daemon.cluster.access import Access, NoAccess, in_pod
+from daemon.cluster.access import NoAccess
+from daemon.cluster.reach import access_of
 from daemon.config import AgentSettings
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials, default_config_files
@@ -41,27 +41,13 @@ def agent(settings: AgentSettings) -> int:
     """
     logs.configure(settings.log_format, stream=sys.stdout)
     try:
-        access = _access(settings)
+        access = access_of(settings.kubeconfig, folder=Path(settings.service_account_folder))
         with Ending() as ending:
             assembly = assembled(settings, access=access, credentials=_credentials(settings), clock=SystemClock())
             return _serve(assembly, ending=ending)
     except (NoAccess, CannotListen) as error:
         print(f"prewarm: {error}", file=sys.stderr)
         return BAD_INPUT
-
-
-def _access(settings: AgentSettings) -> Access:
-    """
-    Find the API server.
-
-    Raises:
-        NoAccess: neither a kubeconfig nor a Pod's files tell where it is.
-    """
-    if settings.kubeconfig:
-        from daemon.cluster.kubeconfig import read_kubeconfig
-
-        return read_kubeconfig(Path(settings.kubeconfig))
-    return in_pod(Path(settings.service_account_folder), environment=os.environ)
 
 
 def _credentials(settings: AgentSettings) -> Credentials:
@@ -83,7 +69,7 @@ def _plugins(settings: AgentSettings, environment: dict[str, str]) -> Plugins:
 
 def _serve(assembly: Assembly, *, ending: Ending) -> int:
     log = logs.logger(node=assembly.settings.node_name)
-    threads = {name: _started(name, work, ending=ending) for name, work in assembly.works.items()}
+    threads = {name: start_thread(name, work, ending=ending) for name, work in assembly.works.items()}
     assembly.server.start()
     log.info("agent_started", version=__version__, port=assembly.server.port)
     end = ending.wait()
@@ -94,20 +80,6 @@ def _serve(assembly: Assembly, *, ending: Ending) -> int:
     _stop(assembly, threads)
     log.info("agent_stopped")
     return CRASHED if isinstance(end, Died) else 0
-
-
-def _started(name: str, work: Callable[[], None], *, ending: Ending) -> threading.Thread:
-    """Run a part in a thread of its own; its root is the one place that catches everything, and ends the process."""
-
-    def root() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - a thread's root: nothing may be lost silently
-            ending.died(name, error)
-
-    thread = threading.Thread(target=root, name=name, daemon=True)
-    thread.start()
-    return thread
 
 
 def _stop(assembly: Assembly, threads: dict[str, threading.Thread]) -> None:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from daemon.agent.ending import Died, Ending, Signalled
+from daemon.ending import Died, Ending, Signalled
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,7 +1,8 @@
-"""What ends an agent: a signal, or the death of one of its threads. The main thread waits for it here."""
+"""What ends an agent or a coordinator: a signal, or a thread's death. The main thread waits for it here."""
 
 import queue
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, Self
@@ -57,3 +58,17 @@ class Ending:
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         # SimpleQueue's put is reentrant, so a handler may call it.
         self._inbox.put(Signalled(number))
+
+
+def start_thread(name: str, work: Callable[[], None], *, ending: Ending) -> threading.Thread:
+    """Run a part in a thread of its own; its root is the one place that catches everything, and ends the process."""
+
+    def root() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a thread's root: nothing may be lost silently
+            ending.died(name, error)
+
+    thread = threading.Thread(target=root, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,231 @@
+"""
+What is asked of the API server next: the most urgent of everything that the fleet has to say.
+
+Called when there is a token and a sender for it, and only then decided. One request is on its way for a node and for a
+job at a time, and whoever has to wait for that is offered again when it is over.
+"""
+
+from datetime import datetime
+
+from daemon.api.imagepulljob import Refresh
+from daemon.clock import Moment
+from daemon.cluster.writes import deletion, json_patch
+from daemon.coordinator.desk import Desk
+from daemon.coordinator.drafting import Draft, draft
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.gate import Opening, open_patch, opening_of
+from daemon.coordinator.nodepatch import silent_status_patch
+from daemon.coordinator.paths import Paths
+from daemon.coordinator.paths import node as node_path
+from daemon.coordinator.plan import free_slots
+from daemon.coordinator.records import JobRecord, NodeRecord
+from daemon.coordinator.requests import About, Request, Urgency
+from daemon.coordinator.silence import silent_keys
+from daemon.coordinator.standing import Group, Standing
+from daemon.coordinator.upkeep import Upkeep
+from daemon.entries import place_in_spread
+
+
+class Agenda:
+    """
+    The order of what is written.
+
+    `openings` are the gates that are being opened, by node.
+    """
+
+    def __init__(self, fleet: Fleet, *, desk: Desk, paths: Paths) -> None:
+        self.openings: dict[str, Opening] = {}
+        self._fleet = fleet
+        self._desk = desk
+        self._paths = paths
+
+    def has_work(self) -> bool:
+        """Tell whether anything may have to be written now."""
+        fleet = self._fleet
+        sets = (fleet.suspects, fleet.gates, fleet.silent, fleet.ripe, fleet.hungry, fleet.upkeep)
+        return any(sets) or self._desk.has_work()
+
+    def next(self, now: Moment) -> Request | None:
+        """Return the most urgent write; None where there is nothing to write."""
+        return (
+            self._withdrawal(now)
+            or self._gate(now)
+            or self._desk.next(now)
+            or self._silence(now)
+            or self._farewell()
+            or self._grant(now)
+            or self._upkeep(now)
+        )
+
+    def read(self) -> Request | None:
+        """Return a read of a NodeImage whose state is not known; it needs no token."""
+        for name in self._fleet.unread:
+            record = self._fleet.nodes[name]
+            if not record.is_busy:
+                return self.reread(record)
+        return None
+
+    def reread(self, record: NodeRecord) -> Request:
+        """Return the read of a NodeImage."""
+        record.is_busy = True
+        path = self._paths.node_image(record.name)
+        return Request(urgency=Urgency.READ, about=About.NODE_IMAGE, subject=record.name, path=path)
+
+    def _withdrawal(self, now: Moment) -> Request | None:
+        while self._fleet.suspects:
+            record = self._fleet.nodes.get(self._fleet.suspects.pop())
+            if record is None or not record.is_free(now.seconds) or not record.suspects:
+                continue
+            found = draft(self._fleet, record, paths=self._paths, now=now)
+            record.suspects.clear()
+            if found is not None:
+                return self._spec(record, found, urgency=Urgency.WITHDRAWAL, now=now)
+        return None
+
+    def _gate(self, now: Moment) -> Request | None:
+        while self._fleet.gates:
+            record = self._fleet.nodes.get(self._fleet.gates.pop())
+            if record is None or record.node is None or not record.is_free(now.seconds):
+                continue
+            opening = self._opening(record, now=now.at)
+            if opening is not None:
+                self.openings[record.name] = opening
+                record.is_busy = True
+                path = node_path(record.name)
+                write = json_patch(path, open_patch(record.node, taint_key=self._fleet.gate_taint))
+                return Request(urgency=Urgency.GATE, about=About.NODE, subject=record.name, path=path, write=write)
+        return None
+
+    def _opening(self, record: NodeRecord, *, now: datetime) -> Opening | None:
+        """Tell whether a node's gate opens; while Pods are not listed, a gating podSelector may select any node."""
+        if record.node is None:
+            return None
+        gating = [job for job in self._fleet.jobs.values() if job.is_gating]
+        if not all(self._fleet.is_listed(job) for job in gating):
+            return None
+        standings = {job: record.standings.get(job.uid) for job in gating}
+        warm_by_job = {
+            f"{job.seen.namespace}/{job.seen.name}": standing.group is Group.WARM
+            for job, standing in standings.items()
+            if standing is not None
+        }
+        return opening_of(
+            record.node,
+            taint_key=self._fleet.gate_taint,
+            warm_by_job=warm_by_job,
+            deadline_seconds=self._fleet.gate_deadline_seconds,
+            now=now,
+        )
+
+    def _silence(self, now: Moment) -> Request | None:
+        while self._fleet.silent:
+            record = self._fleet.nodes.get(self._fleet.silent.pop())
+            if record is None or record.image is None or not record.is_free(now.seconds):
+                continue
+            keys = silent_keys(record.image, heard=record.heard, now=now)
+            if keys:
+                record.is_busy = True
+                path = self._paths.node_image(record.name)
+                write = json_patch(f"{path}/status", silent_status_patch(record.image, keys=keys, now=now.at))
+                return Request(
+                    urgency=Urgency.STATUS, about=About.NODE_IMAGE, subject=record.name, path=path, write=write
+                )
+        return None
+
+    def _farewell(self) -> Request | None:
+        """Delete a finished job whose time to live is over."""
+        while self._fleet.ripe:
+            job = self._fleet.jobs.get(self._fleet.ripe.pop())
+            if job is not None:
+                path = self._paths.job(job.seen.namespace, name=job.seen.name)
+                write = deletion(path, uid=job.uid)
+                return Request(
+                    urgency=Urgency.STATUS, about=About.JOB, subject=job.uid, path=path, write=write, is_removal=True
+                )
+        return None
+
+    def _grant(self, now: Moment) -> Request | None:
+        """Grant the next candidate of the job with the highest priority, the oldest of those."""
+        while (job := self._hungriest()) is not None:
+            name = job.tally.first()
+            if name is None:
+                self._fleet.hungry.discard(job.uid)
+                continue
+            record = self._fleet.nodes[name]
+            found = draft(self._fleet, record, paths=self._paths, now=now) if record.is_free(now.seconds) else None
+            if found is not None and job.uid in found.grants:
+                return self._spec(record, found, urgency=Urgency.GRANT, now=now)
+            job.tally.set_aside(name)
+            record.waiting.add(job.uid)
+        return None
+
+    def _hungriest(self) -> JobRecord | None:
+        found: JobRecord | None = None
+        for uid in tuple(self._fleet.hungry):
+            job = self._fleet.jobs.get(uid)
+            if job is None or job.task is None or not job.tally.candidates or not free_slots(job.task, job.tally):
+                self._fleet.hungry.discard(uid)
+            elif found is None or _rank(job) < _rank(found):
+                found = job
+        return found
+
+    def _upkeep(self, now: Moment) -> Request | None:
+        for name, needed in self._fleet.upkeep.items():
+            record = self._fleet.nodes[name]
+            if not record.is_free(now.seconds):
+                continue
+            if needed is Upkeep.DELETE and record.image is not None:
+                record.is_busy = True
+                path = self._paths.node_image(name)
+                write = deletion(path, uid=record.image.uid)
+                return Request(
+                    urgency=Urgency.UPKEEP,
+                    about=About.NODE_IMAGE,
+                    subject=name,
+                    path=path,
+                    write=write,
+                    is_removal=True,
+                )
+            found = draft(self._fleet, record, paths=self._paths, now=now)
+            if found is not None:
+                return self._spec(record, found, urgency=Urgency.UPKEEP, now=now)
+        return None
+
+    def _spec(self, record: NodeRecord, found: Draft, *, urgency: Urgency, now: Moment) -> Request:
+        """Count a draft as sent."""
+        record.suspects.clear()
+        self._note_refreshes(record, grants=found.grants, now=now.at)
+        self._fleet.sent(record, grants=found.grants, now=now)
+        return Request(
+            urgency=urgency,
+            about=About.NODE_IMAGE,
+            subject=record.name,
+            path=self._paths.node_image(record.name),
+            write=found.write,
+            grants=found.grants,
+            tested=found.tested,
+        )
+
+    def _note_refreshes(self, record: NodeRecord, *, grants: frozenset[str], now: datetime) -> None:
+        """Note when a job's renewal begins: with its first grant."""
+        for uid in grants:
+            job, standing = self._fleet.jobs[uid], record.standings[uid]
+            if standing.is_renewal and _begins(job, standing, node=record.name):
+                job.last_refresh = now.replace(microsecond=0)
+                job.is_refreshing = True
+                self._fleet.dirty.add(uid)
+
+
+def _begins(job: JobRecord, standing: Standing, *, node: str) -> bool:
+    """Tell whether a renewal is the first of its fire, rather than one more of a refresh that is under way."""
+    if not job.is_refreshing or job.last_refresh is None or job.task is None:
+        return True
+    refresh = job.task.job.template.prewarm.refresh or Refresh()
+    if standing.was_due_at is None or refresh.schedule is None:
+        return False
+    return standing.was_due_at - place_in_spread(node, spread_seconds=refresh.spread_seconds or 0) > job.last_refresh
+
+
+def _rank(job: JobRecord) -> tuple[int, datetime, str]:
+    priority = job.task.job.template.prewarm.priority if job.task is not None else 0
+    return (-priority, job.seen.created_at, job.uid)

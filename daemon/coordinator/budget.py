@@ -1,0 +1,84 @@
+"""
+How many writes a second a coordinator allows itself: a token bucket, shared by all its threads.
+
+Saturating a person's API server is a defect. Whoever has something to write takes a token first, and decides what to
+write then; so nothing that is decided waits in a queue and goes stale.
+"""
+
+import threading
+
+from daemon.clock import Clock
+
+
+class Budget:
+    """
+    A bucket of tokens that fills at `rate` a second, up to twice that.
+
+    `throttled_seconds` is how long something has waited for a token, in all. Thread-safe.
+    """
+
+    def __init__(self, *, rate: float, clock: Clock) -> None:
+        self._rate = rate
+        self._most = max(1.0, 2.0 * rate)
+        self._tokens = self._most
+        self._clock = clock
+        self._at_seconds = clock.now().seconds
+        self._lock = threading.Lock()
+        self._waits_since: float | None = None
+        self._throttled_seconds = 0.0
+
+    def take(self) -> bool:
+        """Take a token; False where there is none."""
+        with self._lock:
+            now_seconds = self._fill()
+            if self._tokens < 1.0:
+                if self._waits_since is None:
+                    self._waits_since = now_seconds
+                return False
+            self._tokens -= 1.0
+            self._end_wait(now_seconds)
+            return True
+
+    def take_spare(self) -> bool:
+        """Take a token for what is least urgent; False while something else waits for one."""
+        with self._lock:
+            self._fill()
+            if self._waits_since is not None or self._tokens < 1.0:
+                return False
+            self._tokens -= 1.0
+            return True
+
+    def give_back(self) -> None:
+        """Return a token that was not used."""
+        with self._lock:
+            self._tokens = min(self._most, self._tokens + 1.0)
+
+    def rest(self) -> None:
+        """Say that nothing waits for a token any more."""
+        with self._lock:
+            self._end_wait(self._fill())
+
+    def wait_seconds(self) -> float | None:
+        """Return how long what waits has to wait for a token; None where nothing waits."""
+        with self._lock:
+            self._fill()
+            return max(0.0, (1.0 - self._tokens) / self._rate) if self._waits_since is not None else None
+
+    @property
+    def throttled_seconds(self) -> float:
+        """How long something has waited for a token, in all."""
+        with self._lock:
+            waiting = 0.0 if self._waits_since is None else self._clock.now().seconds - self._waits_since
+            return self._throttled_seconds + waiting
+
+    def _fill(self) -> float:
+        now_seconds = self._clock.now().seconds
+        passed = max(0.0, now_seconds - self._at_seconds)
+        self._tokens = min(self._most, self._tokens + passed * self._rate)
+        self._at_seconds = now_seconds
+        return now_seconds
+
+    def _end_wait(self, now_seconds: float) -> None:
+        if self._waits_since is not None:
+            self._throttled_seconds += now_seconds - self._waits_since
+            self._waits_since = None

@@ -1,0 +1,213 @@
+"""
+When which job's status is written: a second apart for one job, five where only progress moves, its end at once.
+
+What a status says is jobstatus.py's. Compared is with what the API server made of the last write, since a schema that
+does not know our fields drops them.
+"""
+
+import heapq
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from daemon.api.imagepulljob import Refresh
+from daemon.api.schedule import find_time_zone, next_fire
+from daemon.clock import Moment
+from daemon.cluster.writes import merge_patch
+from daemon.coordinator.account import Account
+from daemon.coordinator.fleet import Fleet, deadline_of
+from daemon.coordinator.jobstatus import Urgency as StatusUrgency
+from daemon.coordinator.jobstatus import next_status, said_before, stands, status_patch, urgency_of
+from daemon.coordinator.paths import Paths
+from daemon.coordinator.plan import limit_of
+from daemon.coordinator.records import Course, JobRecord
+from daemon.coordinator.requests import About, Request, Urgency
+from daemon.coordinator.seen import SeenJob
+from daemon.coordinator.standing import ENDED
+
+
+Fields = dict[str, object]
+
+NEWS_SECONDS: Final = 1.0
+PROGRESS_SECONDS: Final = 5.0
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A status that was written: of which job, what was said before and since, and the counts that it says."""
+
+    job: SeenJob
+    earlier: Mapping[str, object]
+    later: Mapping[str, object]
+    account: Account
+
+
+class Page:
+    """What is known of one job's writes."""
+
+    def __init__(self) -> None:
+        self.sent: Fields | None = None
+        self.answered: Fields | None = None
+        self.earlier: Mapping[str, object] = {}
+        self.account = Account()
+        self.looked_seconds = float("-inf")
+        self.written_seconds = float("-inf")
+        self.held_until = float("-inf")
+        self.is_busy = False
+
+
+class Desk:
+    """Writes the statuses of the jobs that the fleet calls dirty."""
+
+    def __init__(self, fleet: Fleet, *, paths: Paths) -> None:
+        self._fleet = fleet
+        self._paths = paths
+        self._pages: dict[str, Page] = {}
+        self._later: list[tuple[float, str]] = []
+
+    def next(self, now: Moment) -> Request | None:
+        """Return the next status to write now; None where there is none."""
+        self._recall(now)
+        aside: set[str] = set()
+        try:
+            while self._fleet.dirty:
+                uid = self._fleet.dirty.pop()
+                job = self._fleet.jobs.get(uid)
+                if job is None:
+                    self._pages.pop(uid, None)
+                    continue
+                page = self._pages.setdefault(uid, Page())
+                if page.is_busy:
+                    aside.add(uid)
+                    continue
+                request = self._look(job, page, now=now)
+                if request is not None:
+                    return request
+        finally:
+            self._fleet.dirty |= aside
+        return None
+
+    def next_seconds(self) -> float | None:
+        """Return when a status that waits is due, in seconds of the clock."""
+        return self._later[0][0] if self._later else None
+
+    def has_work(self) -> bool:
+        """Tell whether a job may have a status to write now."""
+        return any(not self._is_busy(uid) for uid in self._fleet.dirty)
+
+    def answered(self, uid: str, *, seen: SeenJob | None) -> Told | None:
+        """Take note of what became of a write, and return what was told by it; without an answer nothing was."""
+        page = self._pages.get(uid)
+        if page is None:
+            return None
+        page.is_busy = False
+        self._fleet.dirty.add(uid)
+        if seen is None or page.sent is None:
+            page.sent = page.answered = None
+            return None
+        page.answered = seen.status.raw
+        return Told(job=seen, earlier=page.earlier, later=page.sent, account=page.account)
+
+    def hold(self, uid: str, *, seconds: float, now: Moment) -> None:
+        """Leave a job's status alone for a while, which the API server does not take."""
+        page = self._pages.setdefault(uid, Page())
+        page.held_until = now.seconds + seconds
+        self._postpone(uid, page.held_until)
+
+    def _recall(self, now: Moment) -> None:
+        while self._later and self._later[0][0] <= now.seconds:
+            self._fleet.dirty.add(heapq.heappop(self._later)[1])
+
+    def _postpone(self, uid: str, at_seconds: float) -> None:
+        heapq.heappush(self._later, (at_seconds, uid))
+
+    def _is_busy(self, uid: str) -> bool:
+        page = self._pages.get(uid)
+        return page is not None and page.is_busy
+
+    def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
+        if page.held_until > now.seconds or job.course is Course.DELETING or not self._fleet.is_listed(job):
+            return None
+        if now.seconds < page.looked_seconds + NEWS_SECONDS and not _may_have_ended(job):
+            self._postpone(job.uid, page.looked_seconds + NEWS_SECONDS)
+            return None
+        page.looked_seconds = now.seconds
+        current = job.seen.status.raw
+        earlier = said_before(current, sent=page.sent, answered=page.answered)
+        account, wanted = self._wanted(job, earlier=earlier, now=now)
+        if stands(wanted, current=current, sent=page.sent, answered=page.answered):
+            return None
+        urgency = urgency_of(earlier, wanted)
+        due_seconds = page.written_seconds + _WAITS[urgency]
+        if now.seconds < due_seconds:
+            self._postpone(job.uid, due_seconds)
+            return None
+        page.earlier, page.account = earlier, account
+        page.sent, page.is_busy, page.written_seconds = wanted, True, now.seconds
+        path = self._paths.job(job.seen.namespace, name=job.seen.name)
+        write = merge_patch(f"{path}/status", status_patch(job.seen, wanted))
+        return Request(urgency=Urgency.STATUS, about=About.JOB, subject=job.uid, path=path, write=write)
+
+    def _wanted(self, job: JobRecord, *, earlier: Mapping[str, object], now: Moment) -> tuple[Account, Fields]:
+        deadline = deadline_of(job)
+        is_over = deadline is not None and deadline <= now.at
+        account = account_of(self._fleet, job, names_open=is_over, now=now.at)
+        if not account.open and not account.renewing:
+            job.is_refreshing = False
+        return account, next_status(job.seen, account, now=now.at, deadline_passed=is_over, earlier=earlier)
+
+
+_WAITS: Final = {
+    StatusUrgency.NOTHING: PROGRESS_SECONDS,
+    StatusUrgency.PROGRESS: PROGRESS_SECONDS,
+    StatusUrgency.NEWS: NEWS_SECONDS,
+    StatusUrgency.AT_ONCE: 0.0,
+}
+
+
+def account_of(fleet: Fleet, job: JobRecord, *, names_open: bool, now: datetime) -> Account:
+    """Count where a job's nodes stand; which are open is only named where a deadline asks for it."""
+    if job.task is None:
+        return Account(last_refresh=job.last_refresh)
+    refused = [
+        name for name in fleet.refused if name in job.names and fleet.nodes[name].standings[job.uid].stand not in ENDED
+    ]
+    return job.tally.account(
+        limit=limit_of(job.task, desired=job.tally.desired),
+        refused=refused,
+        last_refresh=job.last_refresh,
+        next_refresh=_next_refresh(job, now=now),
+        open_nodes=_open_nodes(fleet, job) if names_open else (),
+        renewing=_renewing(job),
+    )
+
+
+def _renewing(job: JobRecord) -> int:
+    """Count the nodes whose turn in the running refresh is still to come, by their place in its spread."""
+    if not job.is_refreshing or job.last_refresh is None or job.task is None:
+        return 0
+    refresh = job.task.job.template.prewarm.refresh or Refresh()
+    if not refresh.spread_seconds:
+        return job.tally.open
+    return job.tally.open + job.tally.due_until(job.last_refresh + timedelta(seconds=refresh.spread_seconds))
+
+
+def _open_nodes(fleet: Fleet, job: JobRecord) -> list[str]:
+    standings = ((name, fleet.nodes[name].standings[job.uid]) for name in job.names)
+    return [name for name, standing in standings if standing.skip is None and standing.stand not in ENDED]
+
+
+def _next_refresh(job: JobRecord, *, now: datetime) -> datetime | None:
+    """Return when the job's next renewal begins: the schedule's next fire, else the first node's turn."""
+    if job.task is None or not job.task.is_never:
+        return None
+    refresh = job.task.job.template.prewarm.refresh or Refresh()
+    if refresh.schedule is None:
+        return job.tally.next_due()
+    return next_fire(refresh.schedule, zone=find_time_zone(refresh.time_zone), after=now)
+
+
+def _may_have_ended(job: JobRecord) -> bool:
+    """Tell whether a look at the job's counts may find that it has ended, or not begun."""
+    return job.course is Course.AGAIN or job.tally.open == 0 or job.seen.status.start_time is None

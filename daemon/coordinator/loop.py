@@ -1,0 +1,242 @@
+"""
+The loop of a term: it owns everything that is known, and is the only one to change it.
+
+It waits for what the watches saw and for what became of requests, works out what that changes, and has the most urgent
+things written as tokens and senders come free. What is decided where: fleet.py knows, agenda.py chooses, outcomes.py
+understands answers.
+"""
+
+import queue
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Protocol
+
+from daemon.clock import Clock, Moment
+from daemon.cluster.backoff import asked_seconds, backoff_seconds
+from daemon.coordinator.agenda import Agenda
+from daemon.coordinator.budget import Budget
+from daemon.coordinator.desk import Desk
+from daemon.coordinator.events import Gone, Listed, Seen, Stop
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.outcomes import OutcomeListener, Outcomes, is_trouble
+from daemon.coordinator.paths import Paths
+from daemon.coordinator.requests import About, Outcome, Request, Urgency
+from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
+from daemon.coordinator.sending import SENDERS
+
+
+LONGEST_WAIT_SECONDS: Final = 5.0
+MESSAGES_AT_ONCE: Final = 256
+# A single failure is that request's; from here on the API server is left alone.
+TROUBLES: Final = 3
+
+_NEEDED: Final = frozenset({"imagepulljobs", "nodeimages", "nodes"})
+
+Message = Seen | Gone | Listed | Outcome | Stop
+
+
+class LoopListener(OutcomeListener, Protocol):
+    """Hears what the loop does, in its thread."""
+
+    def started(self) -> None:
+        """Everything is listed: from now on it acts."""
+        ...
+
+    def sent(self, request: Request) -> None:
+        """A request is on its way."""
+        ...
+
+    def ended(self, outcome: Outcome) -> None:
+        """A request is over."""
+        ...
+
+    def looked(self, loop: "CoordinatorLoop") -> None:
+        """The loop has gone round; what it knows may be read until this returns."""
+        ...
+
+
+class CoordinatorLoop:
+    """
+    Leads for one term; `run` belongs in a thread of its own, `post` and `stop` are for any thread.
+
+    Args:
+        fleet: what is known; nothing yet.
+        paths: where our kinds are.
+        budget: how many writes a second are allowed.
+        send: has a request sent, whose outcome comes back by `post`.
+        follow_pods: watches the Pods of these namespaces, and returns those that are watched no more.
+        listener: hears what happens.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        paths: Paths,
+        budget: Budget,
+        send: Callable[[Request], None],
+        follow_pods: Callable[[frozenset[str]], tuple[str, ...]],
+        listener: LoopListener,
+        clock: Clock,
+    ) -> None:
+        self.fleet = fleet
+        self.budget = budget
+        self.desk = Desk(fleet, paths=paths)
+        self.agenda = Agenda(fleet, desk=self.desk, paths=paths)
+        self.in_flight = 0
+        self._outcomes = Outcomes(fleet, agenda=self.agenda, desk=self.desk, listener=listener)
+        self._send = send
+        self._follow_pods = follow_pods
+        self._listener = listener
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._missing = set(_NEEDED)
+        self._namespaces: frozenset[str] = frozenset()
+        self._is_ending = False
+        self._troubles = 0
+        self._paused_until = float("-inf")
+
+    def post(self, message: Message) -> None:
+        """Give the loop something to know."""
+        self._inbox.put(message)
+
+    def stop(self) -> None:
+        """Send nothing new; `run` returns once nothing is on its way."""
+        self._inbox.put(Stop())
+
+    def run(self) -> None:
+        """Lead until stopped."""
+        while not self._is_ending or self.in_flight:
+            self._take_all(wait_seconds=self._seconds_left())
+            now = self._clock.now()
+            if self.fleet.is_started:
+                self.fleet.passed(now)
+                self._watch_pods()
+                self._send_all(now)
+            self._listener.looked(self)
+
+    def _take_all(self, *, wait_seconds: float) -> None:
+        """Wait for the first message or the time, then take what has come, a bounded part of it."""
+        try:
+            message = self._inbox.get(timeout=wait_seconds)
+        except queue.Empty:
+            return
+        now = self._clock.now()
+        for _ in range(MESSAGES_AT_ONCE):
+            self._take(message, now=now)
+            try:
+                message = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+        self._take(message, now=now)
+
+    def _take(self, message: Message, *, now: Moment) -> None:
+        match message:
+            case Seen(value):
+                self._see(value, now=now)
+            case Outcome():
+                self._end(message, now=now)
+            case Gone():
+                self._lose(message, now=now)
+            case Listed():
+                self._complete(message, now=now)
+            case Stop():
+                self._is_ending = True
+
+    def _see(self, value: SeenJob | SeenNode | SeenNodeImage | SeenPod, *, now: Moment) -> None:
+        match value:
+            case SeenNodeImage():
+                self.fleet.image_seen(value, now=now)
+            case SeenNode():
+                self.fleet.node_seen(value, now=now)
+            case SeenJob():
+                self.fleet.job_seen(value, now=now)
+            case SeenPod():
+                self.fleet.pod_seen(value, now=now)
+
+    def _lose(self, gone: Gone, *, now: Moment) -> None:
+        match gone.resource:
+            case "nodeimages":
+                self.fleet.image_gone(gone.name, uid=gone.uid, now=now)
+            case "nodes":
+                self.fleet.node_gone(gone.name, uid=gone.uid, now=now)
+            case "imagepulljobs":
+                self.fleet.job_gone(gone.uid)
+            case _:
+                self.fleet.pod_gone(gone.namespace, name=gone.name, now=now)
+
+    def _complete(self, listed: Listed, *, now: Moment) -> None:
+        if listed.resource == "pods":
+            self.fleet.pods_listed(listed.namespace, now=now)
+            return
+        self._missing.discard(listed.resource)
+        if not self._missing and not self.fleet.is_started:
+            self.fleet.start(now)
+            self._listener.started()
+
+    def _end(self, outcome: Outcome, *, now: Moment) -> None:
+        self.in_flight -= 1
+        self._listener.ended(outcome)
+        self._outcomes.take(outcome, now=now)
+        if not is_trouble(outcome.error):
+            self._troubles = 0
+            return
+        self._troubles += 1
+        if outcome.error is not None and self._troubles >= TROUBLES:
+            wait_seconds = asked_seconds(outcome.error) + backoff_seconds(self._troubles - TROUBLES + 1)
+            self._paused_until = max(self._paused_until, now.seconds + wait_seconds)
+
+    def _watch_pods(self) -> None:
+        namespaces = self.fleet.pod_namespaces()
+        if namespaces != self._namespaces:
+            self._namespaces = namespaces
+            for namespace in self._follow_pods(namespaces):
+                self.fleet.pods_dropped(namespace)
+
+    def _send_all(self, now: Moment) -> None:
+        while self.in_flight < SENDERS and not self._is_ending and now.seconds >= self._paused_until:
+            request = self._next(now)
+            if request is None:
+                return
+            self.in_flight += 1
+            self._listener.sent(request)
+            self._send(request)
+
+    def _next(self, now: Moment) -> Request | None:
+        """Choose what is asked next; a write takes a token first."""
+        request = self._read()
+        if request is not None:
+            return request
+        if not self.agenda.has_work():
+            self.budget.rest()
+            return None
+        if not self.budget.take():
+            return None
+        request = self.agenda.next(now)
+        if request is None:
+            self.budget.give_back()
+        return request
+
+    def _read(self) -> Request | None:
+        while self._outcomes.jobs_to_read:
+            uid, path = self._outcomes.jobs_to_read.popitem()
+            if uid in self.fleet.jobs:
+                return Request(urgency=Urgency.READ, about=About.JOB, subject=uid, path=path)
+        return self.agenda.read()
+
+    def _seconds_left(self) -> float:
+        """Return how long the loop may wait when no message comes."""
+        if not self.fleet.is_started:
+            return LONGEST_WAIT_SECONDS
+        now = self._clock.now()
+        waits = [LONGEST_WAIT_SECONDS]
+        if (wake := self.fleet.next_wake()) is not None:
+            waits.append((wake - now.at) / timedelta(seconds=1))
+        if (due := self.desk.next_seconds()) is not None:
+            waits.append(due - now.seconds)
+        if self._paused_until > now.seconds:
+            waits.append(self._paused_until - now.seconds)
+        elif self.in_flight < SENDERS and (left := self.budget.wait_seconds()) is not None:
+            waits.append(left)
+        return max(0.0, min(waits))

@@ -1,0 +1,184 @@
+"""
+What became of a request, and what follows: what is known now, what has to be read, what is left alone for a while.
+
+A write that was refused or whose answer never came says nothing about the object: it is read before anything else is
+decided of it. One node that refuses never holds up another.
+"""
+
+from typing import Final, Protocol
+
+from daemon.clock import Moment
+from daemon.cluster.errors import ClusterError, Conflict, Denied, Invalid, NotFound, Oversized, Throttled
+from daemon.coordinator.agenda import Agenda
+from daemon.coordinator.desk import Desk, Told
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.gate import Opening
+from daemon.coordinator.records import NodeRecord
+from daemon.coordinator.requests import About, Outcome, Request
+from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
+
+
+REFUSED_SECONDS: Final = 60.0
+GATE_AGAIN_SECONDS: Final = 5.0
+STRIKES: Final = 2
+
+# The server has answered, and done nothing.
+_NOT_DONE: Final = (Invalid, Conflict, Denied, NotFound, Throttled, Oversized)
+
+
+class OutcomeListener(Protocol):
+    """Hears what requests came to, in the loop's thread."""
+
+    def status_written(self, told: Told) -> None:
+        """A job's status was written."""
+        ...
+
+    def gate_opened(self, node: SeenNode, opening: Opening) -> None:
+        """A node's startup taint is off."""
+        ...
+
+    def write_refused(self, request: Request, error: ClusterError) -> None:
+        """The API server refuses what is to be written, also after a fresh look."""
+        ...
+
+
+class Outcomes:
+    """Turns outcomes into what the fleet knows."""
+
+    def __init__(self, fleet: Fleet, *, agenda: Agenda, desk: Desk, listener: OutcomeListener) -> None:
+        self._fleet = fleet
+        self._agenda = agenda
+        self._desk = desk
+        self._listener = listener
+        self.jobs_to_read: dict[str, str] = {}
+
+    def take(self, outcome: Outcome, *, now: Moment) -> None:
+        """Take over what an outcome tells."""
+        match outcome.request.about:
+            case About.NODE_IMAGE:
+                self._node_image(outcome, now=now)
+            case About.NODE:
+                self._node(outcome, now=now)
+            case About.JOB:
+                self._job(outcome, now=now)
+
+    def _node_image(self, outcome: Outcome, *, now: Moment) -> None:
+        request, error = outcome.request, outcome.error
+        record = self._fleet.nodes.get(request.subject)
+        if record is None:
+            return
+        if not outcome.was_sent:
+            self._again(record, is_known=request.write is not None, now=now)
+        elif error is None:
+            self._answered(record, outcome, now=now)
+        elif isinstance(error, NotFound):
+            self._missing(record, request, now=now)
+        elif isinstance(error, Denied) and request.write is not None:
+            self._refused(record, request, error, now=now)
+        else:
+            if isinstance(error, (Invalid, Oversized)) and request.write is not None:
+                record.strike_words, record.tested = error.message, request.tested
+            self._again(record, is_known=isinstance(error, Throttled) and request.write is not None, now=now)
+
+    def _answered(self, record: NodeRecord, outcome: Outcome, *, now: Moment) -> None:
+        request = outcome.request
+        if request.is_removal:
+            if record.image is not None:
+                self._fleet.image_gone(record.name, uid=record.image.uid, now=now)
+            self._fleet.settled(record, is_known=True, now=now)
+            return
+        image = outcome.seen
+        if isinstance(image, SeenNodeImage):
+            self._fleet.image_seen(image, now=now, is_ours=request.write is not None)
+        if request.write is not None:
+            record.strikes, record.strike_words = 0, ""
+            self._fleet.accepted(record)
+        elif record.strike_words:
+            self._judge(record, request, now=now)
+        self._fleet.settled(record, is_known=True, now=now)
+
+    def _judge(self, record: NodeRecord, request: Request, *, now: Moment) -> None:
+        """After the read that follows a refusal: nothing has changed, so it is what we write that is refused."""
+        image = record.image
+        is_same = image is not None and record.tested in {
+            (image.uid, image.generation, 0),
+            (image.uid, image.generation, image.version),
+        }
+        record.strikes = record.strikes + 1 if is_same else 0
+        words, record.strike_words = record.strike_words, ""
+        if record.strikes >= STRIKES:
+            record.strikes = 0
+            self._hold(record, request, Invalid(words, code=422), now=now)
+        record.suspects.update(record.keys())
+
+    def _missing(self, record: NodeRecord, request: Request, *, now: Moment) -> None:
+        if record.image is not None:
+            self._fleet.image_gone(record.name, uid=record.image.uid, now=now)
+        del request
+        self._fleet.settled(record, is_known=True, now=now)
+
+    def _refused(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
+        self._hold(record, request, error, now=now)
+        self._again(record, is_known=True, now=now)
+
+    def _hold(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
+        self._fleet.hold(record, words=error.message, seconds=REFUSED_SECONDS, now=now)
+        self._listener.write_refused(request, error)
+
+    def _again(self, record: NodeRecord, *, is_known: bool, now: Moment) -> None:
+        """Have everything of a node looked at again that the request was about."""
+        record.suspects.update(record.keys())
+        self._fleet.settled(record, is_known=is_known, now=now)
+
+    def _node(self, outcome: Outcome, *, now: Moment) -> None:
+        record = self._fleet.nodes.get(outcome.request.subject)
+        opening = self._agenda.openings.pop(outcome.request.subject, None)
+        if record is None:
+            return
+        if isinstance(outcome.seen, SeenNode):
+            self._fleet.node_seen(outcome.seen, now=now)
+            if opening is not None:
+                self._listener.gate_opened(outcome.seen, opening)
+        elif outcome.error is not None:
+            is_refused = isinstance(outcome.error, (Denied, Oversized))
+            seconds = REFUSED_SECONDS if is_refused else GATE_AGAIN_SECONDS
+            self._fleet.wake_gate(record, seconds=seconds, now=now)
+            if is_refused:
+                self._listener.write_refused(outcome.request, outcome.error)
+        # A Node's write says nothing of its NodeImage's grants.
+        record.is_busy = False
+        self._fleet.release(record, with_gate=outcome.error is None)
+
+    def _job(self, outcome: Outcome, *, now: Moment) -> None:
+        request, error = outcome.request, outcome.error
+        job = self._fleet.jobs.get(request.subject)
+        if job is None:
+            return
+        if isinstance(error, NotFound) or (error is None and request.is_removal and outcome.was_sent):
+            self._fleet.job_gone(request.subject)
+            return
+        seen = outcome.seen if isinstance(outcome.seen, SeenJob) else None
+        if seen is not None and seen.uid != request.subject:
+            self._fleet.job_gone(request.subject)
+            return
+        if seen is not None:
+            self._fleet.job_seen(seen, now=now)
+        told = self._desk.answered(request.subject, seen=seen) if request.write is not None else None
+        if told is not None:
+            self._listener.status_written(told)
+        if error is not None:
+            self._job_failed(request, error, now=now)
+
+    def _job_failed(self, request: Request, error: ClusterError, *, now: Moment) -> None:
+        if isinstance(error, (Denied, Invalid, Oversized)) and request.write is not None:
+            self._desk.hold(request.subject, seconds=REFUSED_SECONDS, now=now)
+            self._listener.write_refused(request, error)
+            return
+        if request.is_removal:
+            self._fleet.ripe.add(request.subject)
+        self.jobs_to_read[request.subject] = request.path
+
+
+def is_trouble(error: ClusterError | None) -> bool:
+    """Tell whether a failure is the API server's and no object's: it should be left alone for a while."""
+    return error is not None and (isinstance(error, Throttled) or not isinstance(error, _NOT_DONE))

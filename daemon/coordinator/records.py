@@ -1,0 +1,138 @@
+"""One job and one node as the fleet keeps them: what was seen, and what was worked out from it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
+from daemon.coordinator.silence import Heard, Skip
+from daemon.coordinator.standing import Standing, Task
+from daemon.coordinator.tally import Tally
+
+
+class Course(StrEnum):
+    """How far a job has come, as its object says."""
+
+    ACTIVE = "active"
+    FINISHED = "finished"
+    AGAIN = "again"
+    UNSOUND = "unsound"
+    DELETING = "deleting"
+
+
+def course_of(seen: SeenJob) -> Course:
+    """
+    Tell how far a job has come.
+
+    A finished job with a new generation begins again (kruise#1386); where the generation is not kept (OpenKruise's
+    CRDs), what has finished has finished.
+    """
+    if seen.is_deleting:
+        return Course.DELETING
+    if seen.job is None:
+        return Course.UNSOUND
+    if seen.status.completion_time is None:
+        return Course.ACTIVE
+    is_newer = 0 < seen.status.observed_generation < seen.generation
+    return Course.AGAIN if is_newer else Course.FINISHED
+
+
+def task_of(seen: SeenJob) -> Task | None:
+    """Return what an active job asks of its nodes; None of another."""
+    if course_of(seen) is not Course.ACTIVE or seen.job is None or seen.key is None:
+        return None
+    task = Task(job=seen.job, key=seen.key)
+    if task.is_never:
+        return task
+    return Task(job=seen.job, key=seen.key, rerun_at=seen.status.last_refresh_time)
+
+
+class JobRecord:
+    """
+    One job.
+
+    `names` are the nodes that it selects, `pods` how many of its Pods run on which. `task` is None while it is not
+    active.
+    """
+
+    def __init__(self, seen: SeenJob) -> None:
+        self.seen = seen
+        self.course = course_of(seen)
+        self.task = task_of(seen)
+        self.tally = Tally()
+        self.names: set[str] = set()
+        self.pods: Counter[str] = Counter()
+        self.last_refresh: datetime | None = seen.status.last_refresh_time
+        self.is_refreshing = False
+        self.looks_at: datetime | None = None
+
+    @property
+    def uid(self) -> str:
+        """Which job."""
+        return self.seen.uid
+
+    @property
+    def is_gating(self) -> bool:
+        """Whether Pods wait for it."""
+        if self.task is None:
+            return False
+        prewarm = self.task.job.template.prewarm
+        return prewarm.gate and not prewarm.suspend
+
+
+class NodeRecord:
+    """
+    One node by name: a Node, its NodeImage, or both.
+
+    Attributes:
+        standings: by the uid of each job that selects it.
+        suspects: images whose entries may have to change without a grant.
+        sent: the jobs whose grants are on their way, or of unknown outcome.
+        is_busy: a request about it is on its way.
+        must_read: what became of a request is not known.
+        held_until: when it may be written again after a refusal, in seconds of the clock.
+        refusal: why its NodeImage takes no write; "" while it does.
+        waiting: jobs whose candidate it is, and that it could not serve when its turn came.
+        opens_for: the uid of the Node for which the gate's deadline is noted.
+        strikes: how often in a row a write was refused although nothing had changed.
+        strike_words: why the last write was refused, until the object is read.
+        tested: what that write tested.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.node: SeenNode | None = None
+        self.image: SeenNodeImage | None = None
+        self.heard: Heard | None = None
+        self.skip: Skip | None = None
+        self.looks_at: datetime | None = None
+        self.standings: dict[str, Standing] = {}
+        self.suspects: set[ImageKey] = set()
+        self.sent: frozenset[str] = frozenset()
+        self.is_busy = False
+        self.must_read = False
+        self.held_until = float("-inf")
+        self.refusal = ""
+        self.waiting: set[str] = set()
+        self.opens_for = ""
+        self.strikes = 0
+        self.strike_words = ""
+        self.tested = ("", 0, 0)
+
+    @property
+    def labels(self) -> dict[str, str] | None:
+        """What selectors look at: the Node's labels, or those of a fake NodeImage; None where no job selects it."""
+        if self.node is not None:
+            return self.node.labels
+        if self.image is not None and self.image.is_fake:
+            return self.image.labels or {}
+        return None
+
+    def is_free(self, now_seconds: float) -> bool:
+        """Tell whether it can be written now."""
+        return not self.is_busy and not self.must_read and self.held_until <= now_seconds
+
+    def keys(self) -> Iterable[ImageKey]:
+        """Return every image that its NodeImage knows."""
+        return {*self.image.entries, *self.image.statuses} if self.image is not None else ()

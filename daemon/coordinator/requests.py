@@ -1,0 +1,67 @@
+"""What a coordinator asks of the API server: one request as a value, and what became of it."""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from daemon.cluster.errors import ClusterError
+from daemon.cluster.interface import Write
+from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
+
+
+class Urgency(IntEnum):
+    """Which of several writes gets a token of the budget; the lowest first."""
+
+    WITHDRAWAL = 0
+    GATE = 1
+    STATUS = 2
+    GRANT = 3
+    UPKEEP = 4
+    READ = 5
+
+
+class About(StrEnum):
+    """What kind of object a request is about, and so what its answer is."""
+
+    NODE_IMAGE = "nodeimage"
+    NODE = "node"
+    JOB = "job"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One request.
+
+    Attributes:
+        urgency: its class.
+        about: the kind of its object.
+        subject: the node's name, or the job's uid.
+        path: of the object; read where there is no `write`.
+        write: what is written; None reads.
+        grants: the jobs that get a grant by it.
+        is_removal: the object is gone when it succeeds.
+        tested: what the write tests: uid, generation, and resourceVersion or 0.
+    """
+
+    urgency: Urgency
+    about: About
+    subject: str
+    path: str
+    write: Write | None = None
+    grants: frozenset[str] = frozenset()
+    is_removal: bool = False
+    tested: tuple[str, int, int] = ("", 0, 0)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What became of a request.
+
+    `seen` is the answer; None where it failed, or the object is gone. `was_sent` is False where nothing was sent, since
+    this coordinator may no longer lead.
+    """
+
+    request: Request
+    seen: SeenNodeImage | SeenNode | SeenJob | None = None
+    error: ClusterError | None = None
+    was_sent: bool = True

@@ -1,0 +1,285 @@
+"""
+Where one node stands for one job: what its NodeImage says, as the job counts it.
+
+Pure, and derived anew from the objects whenever one of them changes, so that any order of events gives the same end.
+Only one thing is remembered: that a version had ended, since a node pulls the same version again when its image was
+removed, and that is no grant. When a node's next turn comes is turns.py's, whether a node is left out silence.py's.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from daemon.api.imagepulljob import CompletionType, ImagePullJob
+from daemon.api.nodeimage import Bytes, ImagePullPolicy, Phase, TagEntry, TagStatus
+from daemon.api.reasons import Reason
+from daemon.coordinator.entry import owner_phase
+from daemon.coordinator.seen import ImageKey, SeenNodeImage
+from daemon.coordinator.silence import Skip
+from daemon.coordinator.turns import next_turn
+from daemon.entries import NOT_AGAIN
+
+
+class Stand(StrEnum):
+    """Waiting for a grant, holding one, or at its end."""
+
+    WAITING = "Waiting"
+    GRANTED = "Granted"
+    PULLING = "Pulling"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Group(StrEnum):
+    """Whether the image is there, as fresh as the job asks; a node that is left out is in no other group."""
+
+    WARM = "warm"
+    STALE = "stale"
+    COLD = "cold"
+    SKIPPED = "skipped"
+
+
+ENDED = frozenset({Stand.SUCCEEDED, Stand.FAILED})
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a job asks of each of its nodes.
+
+    `rerun_at` is when it began again after it had finished: what was granted before then counts no more.
+    """
+
+    job: ImagePullJob
+    key: ImageKey
+    rerun_at: datetime | None = None
+
+    @property
+    def is_never(self) -> bool:
+        """Whether it goes on for ever."""
+        return self.job.template.completion_policy.type is CompletionType.NEVER
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where one node stands for one job.
+
+    Attributes:
+        stand: what it waits for, has or came to.
+        group: warm, stale, cold or skipped.
+        round: of the turn that it waits for; 0 for a first one and for a renewal.
+        is_renewal: the turn that it waits for is one.
+        was_due_at: since when it waits for a turn that is not its first.
+        due_at: when its next turn comes by time alone; None where none does.
+        version: of the entry.
+        ended_version: the version that has ended, also while the node pulls it again.
+        is_suspended: its grant is; it takes no slot then.
+        skip: why it is left out.
+        seconds: how long the pull took that ended it.
+    """
+
+    stand: Stand
+    group: Group
+    round: int = 0
+    is_renewal: bool = False
+    was_due_at: datetime | None = None
+    due_at: datetime | None = None
+    version: int = 0
+    ended_version: int = -1
+    is_suspended: bool = False
+    skip: Skip | None = None
+    reason: str = ""
+    message: str = ""
+    digest: str = ""
+    bytes: Bytes | None = None
+    seconds: float | None = None
+    is_changed: bool = False
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether it counts towards the job's parallelism."""
+        return self.stand in _HOLDING and self.skip is None and not self.is_suspended
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it waits for a grant that it may have."""
+        return self.stand is Stand.WAITING and self.skip is None
+
+
+_HOLDING = frozenset({Stand.GRANTED, Stand.PULLING})
+
+
+def standing_of(
+    task: Task,
+    *,
+    node: str,
+    image: SeenNodeImage | None,
+    skip: Skip | None,
+    is_sent: bool,
+    before: Standing | None,
+    now: datetime,
+) -> Standing:
+    """
+    Tell where a node stands for a job.
+
+    Args:
+        task: what the job asks.
+        node: the node's name.
+        image: its NodeImage, None where there is none yet.
+        skip: why the node is left out now, if it is.
+        is_sent: a grant is on its way, or its outcome is not known.
+        before: where it stood, for the version that had ended.
+        now: this moment.
+    """
+    entry = image.entries.get(task.key) if image is not None else None
+    status = image.statuses.get(task.key) if image is not None else None
+    has_image = status is not None and bool(status.image_id)
+    if entry is None or not _is_granted(task, entry):
+        standing = _ungranted(has_image=has_image, is_sent=is_sent)
+    else:
+        standing = _granted(task, entry, node=node, status=status, before=before, is_sent=is_sent, now=now)
+    standing = _with_words(standing, status)
+    return standing if skip is None else msgspec.structs.replace(standing, skip=skip, group=Group.SKIPPED)
+
+
+def _is_granted(task: Task, entry: TagEntry) -> bool:
+    """Tell whether an entry stands for the job as it is now: owned, of this run, and as strict as it asks."""
+    if not any(owner.uid == task.job.uid for owner in entry.owner_references):
+        return False
+    if task.rerun_at is not None and (entry.created_at is None or entry.created_at < task.rerun_at):
+        return False
+    is_always = task.job.template.image_pull_policy is ImagePullPolicy.ALWAYS
+    return not is_always or entry.image_pull_policy is ImagePullPolicy.ALWAYS
+
+
+def _ungranted(*, has_image: bool, is_sent: bool) -> Standing:
+    group = Group.STALE if has_image else Group.COLD
+    return Standing(stand=Stand.GRANTED if is_sent else Stand.WAITING, group=group)
+
+
+def _granted(
+    task: Task,
+    entry: TagEntry,
+    *,
+    node: str,
+    status: TagStatus | None,
+    before: Standing | None,
+    is_sent: bool,
+    now: datetime,
+) -> Standing:
+    phase = owner_phase(entry, uid=task.job.uid, status=status)
+    if phase is Phase.FAILED and status is not None and status.reason == Reason.AGENT_SILENT:
+        phase = None
+    had_ended = before is not None and before.ended_version == entry.version and before.stand in ENDED
+    if phase not in {Phase.SUCCEEDED, Phase.FAILED}:
+        if not had_ended or before is None or is_sent:
+            return _open(entry, status=status, phase=phase)
+        # Kept warm: the node pulls again what was removed from it.
+        phase = Phase.SUCCEEDED if before.stand is Stand.SUCCEEDED else Phase.FAILED
+    return _ended(task, entry, node=node, status=status, phase=phase, is_sent=is_sent, now=now)
+
+
+def _open(entry: TagEntry, *, status: TagStatus | None, phase: Phase | None) -> Standing:
+    has_image = status is not None and bool(status.image_id)
+    return Standing(
+        stand=Stand.PULLING if phase is Phase.PULLING else Stand.GRANTED,
+        group=Group.STALE if has_image else Group.COLD,
+        version=entry.version,
+        round=entry.prewarm.round,
+        is_suspended=entry.prewarm.suspended,
+    )
+
+
+def _ended(
+    task: Task,
+    entry: TagEntry,
+    *,
+    node: str,
+    status: TagStatus | None,
+    phase: Phase,
+    is_sent: bool,
+    now: datetime,
+) -> Standing:
+    is_answer = status is not None and status.version == entry.version
+    # kruise-daemon says what lies on the node with Succeeded alone; an older version's end says that it was there.
+    has_image = status is not None and (bool(status.image_id) or (phase is Phase.SUCCEEDED and not is_answer))
+    granted_at = entry.created_at or now
+    turn = next_turn(
+        task.job,
+        phase=phase,
+        reason=status.reason if status is not None and is_answer else "",
+        granted_at=granted_at,
+        ended_at=_end_of(status, is_answer=is_answer) or granted_at,
+        round=entry.prewarm.round,
+        has_image=has_image,
+        now=now,
+        node=node,
+    )
+    is_due = turn.due_at <= now or (phase is Phase.FAILED and _asks_more(task, entry))
+    if is_sent:
+        return Standing(
+            stand=Stand.GRANTED,
+            group=Group.STALE if has_image else Group.COLD,
+            version=entry.version,
+            ended_version=entry.version,
+        )
+    if is_due:
+        return Standing(
+            stand=Stand.WAITING,
+            group=Group.STALE if has_image else Group.COLD,
+            round=turn.round if turn.due_at <= now else 0,
+            is_renewal=turn.is_renewal and turn.due_at <= now,
+            was_due_at=min(turn.due_at, now),
+            version=entry.version,
+            ended_version=entry.version,
+        )
+    is_good = phase is Phase.SUCCEEDED
+    return Standing(
+        stand=Stand.SUCCEEDED if is_good else Stand.FAILED,
+        group=_group(is_good=is_good, has_image=has_image),
+        due_at=None if turn.due_at == NOT_AGAIN else turn.due_at,
+        version=entry.version,
+        ended_version=entry.version,
+        seconds=_seconds_of(status) if is_answer and is_good else None,
+        is_changed=is_answer and status is not None and bool(status.changed),
+    )
+
+
+def _group(*, is_good: bool, has_image: bool) -> Group:
+    if not has_image:
+        return Group.COLD
+    return Group.WARM if is_good else Group.STALE
+
+
+def _asks_more(task: Task, entry: TagEntry) -> bool:
+    """Tell whether the job was edited to be more patient than the entry that failed (kruise#2221)."""
+    asked, given = task.job.template.pull_policy, entry.pull_policy
+    return asked.timeout_seconds > given.timeout_seconds or asked.backoff_limit > given.backoff_limit
+
+
+def _end_of(status: TagStatus | None, *, is_answer: bool) -> datetime | None:
+    return status.completion_time if status is not None and is_answer else None
+
+
+def _seconds_of(status: TagStatus | None) -> float | None:
+    if status is None or status.start_time is None or status.completion_time is None:
+        return None
+    return max(0.0, (status.completion_time - status.start_time).total_seconds())
+
+
+def _with_words(standing: Standing, status: TagStatus | None) -> Standing:
+    """Add what the node says beside its phase."""
+    if status is None:
+        return standing
+    digest = status.digest or _digest_of(status.image_id)
+    if standing.stand is Stand.PULLING:
+        return msgspec.structs.replace(standing, digest=digest, bytes=status.bytes)
+    if standing.stand is Stand.FAILED:
+        reason = status.reason or str(Reason.PULL_FAILED)
+        return msgspec.structs.replace(standing, digest=digest, reason=reason, message=status.message)
+    return msgspec.structs.replace(standing, digest=digest) if digest else standing
+
+
+def _digest_of(image_id: str) -> str:
+    """Take the digest out of repository@digest."""
+    return image_id.partition("@")[2]
