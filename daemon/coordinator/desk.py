@@ -71,8 +71,8 @@ class Desk:
         self._recall(now)
         aside: set[str] = set()
         try:
-            while self._fleet.dirty:
-                uid = self._fleet.dirty.pop()
+            while self._fleet.todo.dirty:
+                uid = self._fleet.todo.dirty.pop()
                 job = self._fleet.jobs.get(uid)
                 if job is None:
                     self._pages.pop(uid, None)
@@ -85,7 +85,7 @@ class Desk:
                 if request is not None:
                     return request
         finally:
-            self._fleet.dirty |= aside
+            self._fleet.todo.dirty |= aside
         return None
 
     def next_seconds(self) -> float | None:
@@ -94,7 +94,7 @@ class Desk:
 
     def has_work(self) -> bool:
         """Tell whether a job may have a status to write now."""
-        return any(not self._is_busy(uid) for uid in self._fleet.dirty)
+        return any(not self._is_busy(uid) for uid in self._fleet.todo.dirty)
 
     def answered(self, uid: str, *, seen: SeenJob | None) -> Told | None:
         """Take note of what became of a write, and return what was told by it; without an answer nothing was."""
@@ -102,7 +102,7 @@ class Desk:
         if page is None:
             return None
         page.is_busy = False
-        self._fleet.dirty.add(uid)
+        self._fleet.todo.dirty.add(uid)
         if seen is None or page.sent is None:
             page.sent = page.answered = None
             return None
@@ -117,7 +117,7 @@ class Desk:
 
     def _recall(self, now: Moment) -> None:
         while self._later and self._later[0][0] <= now.seconds:
-            self._fleet.dirty.add(heapq.heappop(self._later)[1])
+            self._fleet.todo.dirty.add(heapq.heappop(self._later)[1])
 
     def _postpone(self, uid: str, at_seconds: float) -> None:
         heapq.heappush(self._later, (at_seconds, uid))
@@ -127,7 +127,7 @@ class Desk:
         return page is not None and page.is_busy
 
     def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
-        if page.held_until > now.seconds or job.course is Course.DELETING or not self._fleet.is_listed(job):
+        if page.held_until > now.seconds or job.course is Course.DELETING or not self._fleet.pods.is_listed(job):
             return None
         if now.seconds < page.looked_seconds + NEWS_SECONDS and not _may_have_ended(job):
             self._postpone(job.uid, page.looked_seconds + NEWS_SECONDS)
