@@ -62,6 +62,10 @@ class Tally:
         """Return how many answering nodes stand there."""
         return self._stands[stand]
 
+    def group(self, group: Group) -> int:
+        """Return how many nodes are warm, stale, cold or skipped."""
+        return self._groups[group]
+
     @property
     def skipped(self) -> int:
         """How many nodes are left out."""
