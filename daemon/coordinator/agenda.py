@@ -41,9 +41,7 @@ class Agenda:
 
     def has_work(self) -> bool:
         """Tell whether anything may have to be written now."""
-        fleet = self._fleet
-        sets = (fleet.suspects, fleet.gates, fleet.silent, fleet.ripe, fleet.hungry, fleet.upkeep)
-        return any(sets) or self._desk.has_work()
+        return self._fleet.todo.has_writes or self._desk.has_work()
 
     def next(self, now: Moment) -> Request | None:
         """Return the most urgent write; None where there is nothing to write."""
@@ -59,7 +57,7 @@ class Agenda:
 
     def read(self) -> Request | None:
         """Return a read of a NodeImage whose state is not known; it needs no token."""
-        for name in self._fleet.unread:
+        for name in self._fleet.todo.unread:
             record = self._fleet.nodes[name]
             if not record.is_busy:
                 return self.reread(record)
@@ -72,8 +70,8 @@ class Agenda:
         return Request(urgency=Urgency.READ, about=About.NODE_IMAGE, subject=record.name, path=path)
 
     def _withdrawal(self, now: Moment) -> Request | None:
-        while self._fleet.suspects:
-            record = self._fleet.nodes.get(self._fleet.suspects.pop())
+        while self._fleet.todo.suspects:
+            record = self._fleet.nodes.get(self._fleet.todo.suspects.pop())
             if record is None or not record.is_free(now.seconds) or not record.suspects:
                 continue
             found = draft(self._fleet, record, paths=self._paths, now=now)
@@ -83,8 +81,8 @@ class Agenda:
         return None
 
     def _gate(self, now: Moment) -> Request | None:
-        while self._fleet.gates:
-            record = self._fleet.nodes.get(self._fleet.gates.pop())
+        while self._fleet.todo.gates:
+            record = self._fleet.nodes.get(self._fleet.todo.gates.pop())
             if record is None or record.node is None or not record.is_free(now.seconds):
                 continue
             opening = self._opening(record, now=now.at)
@@ -101,7 +99,7 @@ class Agenda:
         if record.node is None:
             return None
         gating = [job for job in self._fleet.jobs.values() if job.is_gating]
-        if not all(self._fleet.is_listed(job) for job in gating):
+        if not all(self._fleet.pods.is_listed(job) for job in gating):
             return None
         standings = {job: record.standings.get(job.uid) for job in gating}
         warm_by_job = {
@@ -118,8 +116,8 @@ class Agenda:
         )
 
     def _silence(self, now: Moment) -> Request | None:
-        while self._fleet.silent:
-            record = self._fleet.nodes.get(self._fleet.silent.pop())
+        while self._fleet.todo.silent:
+            record = self._fleet.nodes.get(self._fleet.todo.silent.pop())
             if record is None or record.image is None or not record.is_free(now.seconds):
                 continue
             keys = silent_keys(record.image, heard=record.heard, now=now)
@@ -134,8 +132,8 @@ class Agenda:
 
     def _farewell(self) -> Request | None:
         """Delete a finished job whose time to live is over."""
-        while self._fleet.ripe:
-            job = self._fleet.jobs.get(self._fleet.ripe.pop())
+        while self._fleet.todo.ripe:
+            job = self._fleet.jobs.get(self._fleet.todo.ripe.pop())
             if job is not None:
                 path = self._paths.job(job.seen.namespace, name=job.seen.name)
                 write = deletion(path, uid=job.uid)
@@ -149,7 +147,7 @@ class Agenda:
         while (job := self._hungriest()) is not None:
             name = job.tally.first()
             if name is None:
-                self._fleet.hungry.discard(job.uid)
+                self._fleet.todo.hungry.discard(job.uid)
                 continue
             record = self._fleet.nodes[name]
             found = draft(self._fleet, record, paths=self._paths, now=now) if record.is_free(now.seconds) else None
@@ -161,16 +159,16 @@ class Agenda:
 
     def _hungriest(self) -> JobRecord | None:
         found: JobRecord | None = None
-        for uid in tuple(self._fleet.hungry):
+        for uid in tuple(self._fleet.todo.hungry):
             job = self._fleet.jobs.get(uid)
             if job is None or job.task is None or not job.tally.candidates or not free_slots(job.task, job.tally):
-                self._fleet.hungry.discard(uid)
+                self._fleet.todo.hungry.discard(uid)
             elif found is None or _rank(job) < _rank(found):
                 found = job
         return found
 
     def _upkeep(self, now: Moment) -> Request | None:
-        for name, needed in self._fleet.upkeep.items():
+        for name, needed in self._fleet.todo.upkeep.items():
             record = self._fleet.nodes[name]
             if not record.is_free(now.seconds):
                 continue
@@ -213,7 +211,7 @@ class Agenda:
             if standing.is_renewal and _begins(job, standing, node=record.name):
                 job.last_refresh = now.replace(microsecond=0)
                 job.is_refreshing = True
-                self._fleet.dirty.add(uid)
+                self._fleet.todo.dirty.add(uid)
 
 
 def _begins(job: JobRecord, standing: Standing, *, node: str) -> bool:

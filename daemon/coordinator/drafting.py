@@ -54,7 +54,7 @@ def draft(fleet: Fleet, record: NodeRecord, *, paths: Paths, now: Moment) -> Dra
         paths: where the NodeImages are.
         now: this moment.
     """
-    upkeep = fleet.upkeep.get(record.name)
+    upkeep = fleet.todo.upkeep.get(record.name)
     if upkeep is Upkeep.DELETE or (record.image is None and upkeep is not Upkeep.CREATE):
         return None
     grants = grants_of(fleet, record, now=now)

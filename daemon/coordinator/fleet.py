@@ -7,21 +7,22 @@ hungry, suspects, ...), which agenda.py empties; before `start` nothing is worke
 listed yet is no object that is gone.
 """
 
-import heapq
-import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from daemon.clock import Moment
 from daemon.coordinator.gate import closes_at
+from daemon.coordinator.owners import Owners, keys_of
 from daemon.coordinator.plan import order_of
-from daemon.coordinator.podindex import PodIndex, counts
+from daemon.coordinator.podselection import PodSelection
 from daemon.coordinator.records import Course, JobRecord, NodeRecord, course_of, task_of
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import heard_of, next_look, silent_keys, skip_of
 from daemon.coordinator.standing import standing_of
-from daemon.coordinator.upkeep import Upkeep, upkeep_of
+from daemon.coordinator.todo import Todo
+from daemon.coordinator.upkeep import upkeep_of
+from daemon.coordinator.wakes import Wake, Wakes, Why
 
 
 class Fleet:
@@ -31,46 +32,32 @@ class Fleet:
     Attributes:
         jobs: by uid.
         nodes: by name.
-        dirty: jobs whose status may have to be written.
-        hungry: jobs that may have a candidate and a free slot.
-        suspects: nodes with entries that may have to change without a grant.
-        upkeep: nodes whose NodeImage has to be made, deleted or labelled.
-        silent: nodes in whose place a status has to be written.
-        gates: nodes whose startup taint may have to go.
-        ripe: finished jobs whose time to live is over.
-        unread: nodes of which a request's outcome is not known.
+        todo: what may have to be written.
+        pods: which jobs select by Pods, and the Pods.
         refused: nodes whose NodeImage takes no write.
+        gate_taint: the startup taint's key; "" for none.
+        gate_deadline_seconds: how long after its creation a node is opened cold.
     """
 
     def __init__(self, *, gate_taint: str, gate_deadline_seconds: float) -> None:
         self.jobs: dict[str, JobRecord] = {}
         self.nodes: dict[str, NodeRecord] = {}
-        self.dirty: set[str] = set()
-        self.hungry: set[str] = set()
-        self.suspects: set[str] = set()
-        self.upkeep: dict[str, Upkeep] = {}
-        self.silent: set[str] = set()
-        self.gates: set[str] = set()
-        self.ripe: set[str] = set()
-        self.unread: set[str] = set()
+        self.todo = Todo()
+        self.pods = PodSelection()
         self.refused: set[str] = set()
         self.gate_taint = gate_taint
         self.gate_deadline_seconds = gate_deadline_seconds
         self.is_started = False
-        self._pods = PodIndex()
         self._by_image: dict[ImageKey, set[str]] = {}
-        self._by_pods: dict[str, set[str]] = {}
-        self._listed_pods: set[str] = set()
-        self._owned: dict[str, set[str]] = {}
-        self._wakes: list[tuple[datetime, int, str, str, ImageKey | None]] = []
-        self._serial = itertools.count()
+        self._owners = Owners()
+        self._wakes = Wakes()
 
     def start(self, now: Moment) -> None:
         """Work out everything, once jobs, NodeImages and Nodes are all listed."""
         self.is_started = True
         for record in self.nodes.values():
             self._look_at(record, now=now)
-            self._own(record, before=None)
+            self._owners.note(record.name, before=None, after=record.image)
             record.suspects.update(record.image.entries if record.image is not None else ())
             self._suspect(record)
         for job in self.jobs.values():
@@ -99,7 +86,7 @@ class Fleet:
             return
         self._end(job)
         self._suspect_owned(uid)
-        self.dirty.discard(uid)
+        self.todo.dirty.discard(uid)
 
     def _job_changed(self, job: JobRecord, *, before: SeenJob, now: Moment) -> None:
         course, task = course_of(job.seen), task_of(job.seen)
@@ -110,19 +97,17 @@ class Fleet:
             self._begin(job, now=now)
             self._suspect_owned(job.uid)
         elif before.generation != job.seen.generation:
-            self.dirty.add(job.uid)
+            self.todo.dirty.add(job.uid)
 
     def _begin(self, job: JobRecord, *, now: Moment) -> None:
         """Work out a job's nodes, and what each of them is for it."""
-        self.dirty.add(job.uid)
+        self.todo.dirty.add(job.uid)
         if job.task is None:
             self._end(job)
             self._schedule(job)
             return
         self._by_image.setdefault(job.task.key, set()).add(job.uid)
-        if job.task.job.template.pod_selector is not None:
-            self._by_pods.setdefault(job.seen.namespace, set()).add(job.uid)
-        self._count_pods(job)
+        self.pods.add(job)
         selected = {name for name, record in self.nodes.items() if self._selects(job, record)}
         for name in job.names - selected:
             if (record := self.nodes.get(name)) is not None:
@@ -150,19 +135,13 @@ class Fleet:
         self._by_image.get(job.task.key, set()).discard(job.uid)
         if not self._by_image.get(job.task.key):
             self._by_image.pop(job.task.key, None)
-        in_namespace = self._by_pods.get(job.seen.namespace, set())
-        in_namespace.discard(job.uid)
-        if not in_namespace:
-            self._by_pods.pop(job.seen.namespace, None)
+        self.pods.remove(job)
 
     def _suspect_owned(self, uid: str) -> None:
         """Look again at each entry that stands for a job."""
-        for name in self._owned.get(uid, ()):
+        for name in self._owners.names(uid):
             record = self.nodes[name]
-            entries = record.image.entries if record.image is not None else {}
-            record.suspects.update(
-                key for key, entry in entries.items() if any(owner.uid == uid for owner in entry.owner_references)
-            )
+            record.suspects |= keys_of(uid, record.image)
             self._suspect(record)
 
     def _gates_of(self, job: JobRecord) -> None:
@@ -210,7 +189,7 @@ class Fleet:
         record.heard = heard_of(record.heard if same else None, image, now=now)
         if not self.is_started:
             return
-        self._own(record, before=before)
+        self._owners.note(record.name, before=before, after=record.image)
         if not is_ours:
             self._suspect_changed(record, before=same)
         self._image_changed(record, before=same, now=now)
@@ -222,7 +201,7 @@ class Fleet:
             return
         before, record.image, record.heard = record.image, None, None
         if self.is_started:
-            self._own(record, before=before)
+            self._owners.note(record.name, before=before, after=record.image)
         self._after_loss(record, now=now)
 
     def _after_loss(self, record: NodeRecord, *, now: Moment) -> None:
@@ -237,9 +216,8 @@ class Fleet:
 
     def _forget(self, record: NodeRecord) -> None:
         self.nodes.pop(record.name, None)
-        self.upkeep.pop(record.name, None)
-        for names in (self.suspects, self.silent, self.gates, self.unread, self.refused):
-            names.discard(record.name)
+        self.todo.forget_node(record.name)
+        self.refused.discard(record.name)
 
     def _image_changed(self, record: NodeRecord, *, before: SeenNodeImage | None, now: Moment) -> None:
         """Reckon anew for the jobs of the images that changed, or for all where the whole node did."""
@@ -293,8 +271,8 @@ class Fleet:
         before = record.standings.pop(job.uid, None)
         if before is not None:
             job.tally.change(record.name, before, None, order=None)
-            self.dirty.add(job.uid)
-            self.hungry.add(job.uid)
+            self.todo.dirty.add(job.uid)
+            self.todo.hungry.add(job.uid)
 
     def _look_at(self, record: NodeRecord, *, now: Moment) -> None:
         """Work out what holds for the node whatever the job: whether it is left out, and what its NodeImage needs."""
@@ -302,17 +280,18 @@ class Fleet:
         again = next_look(record.node, record.image, heard=record.heard, now=now)
         if again is not None and (record.looks_at is None or again < record.looks_at):
             record.looks_at = again
-            self._wake(again, "node", record.name)
+            self._wakes.add(again, Wake(Why.NODE, record.name))
         needed = upkeep_of(record.node, record.image)
         if needed is None:
-            self.upkeep.pop(record.name, None)
+            self.todo.upkeep.pop(record.name, None)
         else:
-            self.upkeep[record.name] = needed
+            self.todo.upkeep[record.name] = needed
         if record.image is not None and silent_keys(record.image, heard=record.heard, now=now):
-            self.silent.add(record.name)
+            self.todo.silent.add(record.name)
         if record.node is not None and self._is_closed(record.node) and record.opens_for != record.node.uid:
             record.opens_for = record.node.uid
-            self._wake(closes_at(record.node, deadline_seconds=self.gate_deadline_seconds), "gate", record.name)
+            closes = closes_at(record.node, deadline_seconds=self.gate_deadline_seconds)
+            self._wakes.add(closes, Wake(Why.GATE, record.name))
 
     def _suspect_changed(self, record: NodeRecord, *, before: SeenNodeImage | None) -> None:
         entries = record.image.entries if record.image is not None else {}
@@ -324,83 +303,35 @@ class Fleet:
 
     def _suspect(self, record: NodeRecord) -> None:
         if record.suspects:
-            self.suspects.add(record.name)
-
-    def _own(self, record: NodeRecord, *, before: SeenNodeImage | None) -> None:
-        """Note which jobs have an entry on the node, and when an entry of a finished one has lived long enough."""
-        then = before.entries if before is not None else {}
-        here = record.image.entries if record.image is not None else {}
-        changed = {*then, *here}
-        if before is not None and record.image is not None and before.uid == record.image.uid:
-            changed = {key for key in changed if then.get(key) is not here.get(key)}
-        gone = {owner.uid for key in changed if key in then for owner in then[key].owner_references}
-        come = {owner.uid for key in changed if key in here for owner in here[key].owner_references}
-        for uid in gone - come:
-            if not any(owner.uid == uid for entry in here.values() for owner in entry.owner_references):
-                self._owned.get(uid, set()).discard(record.name)
-                if not self._owned.get(uid):
-                    self._owned.pop(uid, None)
-        for uid in come:
-            self._owned.setdefault(uid, set()).add(record.name)
+            self.todo.suspects.add(record.name)
 
     # Pods
 
-    def pod_namespaces(self) -> frozenset[str]:
-        """Return the namespaces whose Pods have to be watched."""
-        return frozenset(self._by_pods)
-
     def pods_listed(self, namespace: str, *, now: Moment) -> None:
         """Take the Pods of a namespace for complete: its podSelectors can be answered."""
-        self._listed_pods.add(namespace)
-        for uid in tuple(self._by_pods.get(namespace, ())):
-            self._begin(self.jobs[uid], now=now)
-
-    def pods_dropped(self, namespace: str) -> None:
-        """Forget the Pods of a namespace that is no longer watched."""
-        self._listed_pods.discard(namespace)
-        self._pods.drop(namespace)
+        self.pods.listed(namespace)
+        for job in self.pods.jobs_in(namespace):
+            self._begin(job, now=now)
 
     def pod_seen(self, pod: SeenPod, *, now: Moment) -> None:
         """Take a Pod for new or changed."""
-        self._pod_changed(pod.namespace, before=self._pods.put(pod), after=pod, now=now)
+        self._follow(self.pods.seen(pod), now=now)
 
     def pod_gone(self, namespace: str, *, name: str, now: Moment) -> None:
         """Take a Pod for gone."""
-        self._pod_changed(namespace, before=self._pods.take(namespace, name=name), after=None, now=now)
+        self._follow(self.pods.gone(namespace, name=name), now=now)
 
-    def is_listed(self, job: JobRecord) -> bool:
-        """Tell whether everything is known that a job's selector asks about."""
-        has_pods = job.task is not None and job.task.job.template.pod_selector is not None
-        return not has_pods or job.seen.namespace in self._listed_pods
-
-    def _count_pods(self, job: JobRecord) -> None:
-        selector = job.task.job.template.pod_selector if job.task is not None else None
-        if selector is not None:
-            job.pods = self._pods.nodes_of(job.seen.namespace, selector=selector)
-
-    def _pod_changed(self, namespace: str, *, before: SeenPod | None, after: SeenPod | None, now: Moment) -> None:
-        if namespace not in self._listed_pods:
-            return
-        for uid in tuple(self._by_pods.get(namespace, ())):
-            job = self.jobs[uid]
-            selector = job.task.job.template.pod_selector if job.task is not None else None
-            if selector is None:
+    def _follow(self, changes: Iterable[tuple[JobRecord, str]], *, now: Moment) -> None:
+        for job, name in tuple(changes):
+            record = self.nodes.get(name)
+            if record is None:
                 continue
-            for pod, step in ((before, -1), (after, 1)):
-                if pod is not None and counts(pod, selector=selector):
-                    job.pods[pod.node_name] += step
-            for name in {pod.node_name for pod in (before, after) if pod is not None and pod.node_name}:
-                self._follow(job, self.nodes.get(name), now=now)
-
-    def _follow(self, job: JobRecord, record: NodeRecord | None, *, now: Moment) -> None:
-        if record is None:
-            return
-        is_selected = self._selects(job, record)
-        if is_selected and record.name not in job.names:
-            job.names.add(record.name)
-            self._reckon(job, record, now=now)
-        elif not is_selected and record.name in job.names:
-            self._unselect(job, record)
+            is_selected = self._selects(job, record)
+            if is_selected and name not in job.names:
+                job.names.add(name)
+                self._reckon(job, record, now=now)
+            elif not is_selected and name in job.names:
+                self._unselect(job, record)
 
     # Standings
 
@@ -415,11 +346,11 @@ class Fleet:
         record.is_busy = False
         if is_known:
             grants, record.sent, record.must_read = record.sent, frozenset(), False
-            self.unread.discard(record.name)
+            self.todo.unread.discard(record.name)
             self._reckon_all(record, grants, now=now)
         else:
             record.must_read = True
-            self.unread.add(record.name)
+            self.todo.unread.add(record.name)
         if record.node is None and record.image is None:
             self._forget(record)
             return
@@ -431,7 +362,7 @@ class Fleet:
         for uid in record.waiting:
             if uid in self.jobs:
                 self.jobs[uid].tally.offer(record.name)
-                self.hungry.add(uid)
+                self.todo.hungry.add(uid)
         record.waiting.clear()
         self._suspect(record)
         if with_gate:
@@ -442,36 +373,35 @@ class Fleet:
         record.refusal = words
         self.refused.add(record.name)
         record.held_until = now.seconds + seconds
-        self._wake(now.at + timedelta(seconds=seconds), "held", record.name)
-        self.dirty.update(record.standings)
+        self._wakes.add(now.at + timedelta(seconds=seconds), Wake(Why.HELD, record.name))
+        self.todo.dirty.update(record.standings)
 
     def accepted(self, record: NodeRecord) -> None:
         """Note that a node's NodeImage takes writes again."""
         if record.refusal:
             record.refusal, record.held_until = "", float("-inf")
             self.refused.discard(record.name)
-            self.dirty.update(record.standings)
+            self.todo.dirty.update(record.standings)
 
     def passed(self, now: Moment) -> None:
         """Take note of the time: turns that have come, deadlines, silences."""
-        while self._wakes and self._wakes[0][0] <= now.at:
-            _, _, what, name, key = heapq.heappop(self._wakes)
-            if what == "job":
-                self._job_woken(name, now=now)
-            elif (record := self.nodes.get(name)) is not None:
-                self._node_woken(record, what=what, key=key, now=now)
+        for wake in self._wakes.take(now.at):
+            if wake.why is Why.JOB:
+                self._job_woken(wake.subject, now=now)
+            elif (record := self.nodes.get(wake.subject)) is not None:
+                self._node_woken(record, wake, now=now)
 
     def next_wake(self) -> datetime | None:
         """Return when time alone will change something."""
-        return self._wakes[0][0] if self._wakes else None
+        return self._wakes.next()
 
     def wake_entry(self, record: NodeRecord, *, key: ImageKey, at: datetime) -> None:
         """Look at an entry again then, whose time to live ends."""
-        self._wake(at, "entry", record.name, key)
+        self._wakes.add(at, Wake(Why.ENTRY, record.name, key))
 
     def wake_gate(self, record: NodeRecord, *, seconds: float, now: Moment) -> None:
         """Look at a node's gate again after a while."""
-        self._wake(now.at + timedelta(seconds=seconds), "gate", record.name)
+        self._wakes.add(now.at + timedelta(seconds=seconds), Wake(Why.GATE, record.name))
 
     def _job_woken(self, uid: str, *, now: Moment) -> None:
         job = self.jobs.get(uid)
@@ -482,25 +412,26 @@ class Fleet:
             record = self.nodes.get(name)
             if record is not None and uid in record.standings:
                 self._reckon(job, record, now=now, is_forced=True)
-        self.dirty.add(uid)
+        self.todo.dirty.add(uid)
         if job.course is Course.FINISHED and (ends := _end_of_life(job.seen)) is not None and ends <= now.at:
-            self.ripe.add(uid)
+            self.todo.ripe.add(uid)
         self._schedule(job)
 
-    def _node_woken(self, record: NodeRecord, *, what: str, key: ImageKey | None, now: Moment) -> None:
-        if what == "entry" and key is not None:
-            record.suspects.add(key)
-            self._suspect(record)
-        elif what == "gate":
-            self._gate_of(record.name)
-        elif what == "held":
-            record.held_until = float("-inf")
-            self.release(record)
-        else:
-            before, record.looks_at = record.skip, None
-            self._look_at(record, now=now)
-            if before != record.skip:
-                self._reselect(record, now=now, only_known=True)
+    def _node_woken(self, record: NodeRecord, wake: Wake, *, now: Moment) -> None:
+        match wake.why:
+            case Why.ENTRY if wake.key is not None:
+                record.suspects.add(wake.key)
+                self._suspect(record)
+            case Why.GATE:
+                self._gate_of(record.name)
+            case Why.HELD:
+                record.held_until = float("-inf")
+                self.release(record)
+            case _:
+                before, record.looks_at = record.skip, None
+                self._look_at(record, now=now)
+                if before != record.skip:
+                    self._reselect(record, now=now, only_known=True)
 
     def _reckon_all(self, record: NodeRecord, uids: Iterable[str], *, now: Moment) -> None:
         for uid in uids:
@@ -526,15 +457,15 @@ class Fleet:
         record.standings[job.uid] = after
         order = order_of(after, uid=job.uid, name=record.name, node=record.node, image=record.image)
         job.tally.change(record.name, before, after, order=order)
-        self.dirty.add(job.uid)
-        self.hungry.add(job.uid)
+        self.todo.dirty.add(job.uid)
+        self.todo.hungry.add(job.uid)
         if job.is_gating:
             self._gate_of(record.name)
         self._schedule(job)
 
     def _selects(self, job: JobRecord, record: NodeRecord) -> bool:
         labels = record.labels
-        if labels is None or job.task is None or not self.is_listed(job):
+        if labels is None or job.task is None or not self.pods.is_listed(job):
             return False
         template = job.task.job.template
         if template.pod_selector is not None:
@@ -544,7 +475,7 @@ class Fleet:
     def _gate_of(self, name: str) -> None:
         record = self.nodes.get(name)
         if record is not None and record.node is not None and self._is_closed(record.node):
-            self.gates.add(name)
+            self.todo.gates.add(name)
 
     def _is_closed(self, node: SeenNode) -> bool:
         return bool(self.gate_taint) and any(taint.key == self.gate_taint for taint in node.taints)
@@ -555,10 +486,7 @@ class Fleet:
         coming = [at for at in times if at is not None]
         if coming and (job.looks_at is None or min(coming) < job.looks_at):
             job.looks_at = min(coming)
-            self._wake(job.looks_at, "job", job.uid)
-
-    def _wake(self, at: datetime, what: str, name: str, key: ImageKey | None = None) -> None:
-        heapq.heappush(self._wakes, (at, next(self._serial), what, name, key))
+            self._wakes.add(job.looks_at, Wake(Why.JOB, job.uid))
 
     def _record(self, name: str) -> NodeRecord:
         record = self.nodes.get(name)

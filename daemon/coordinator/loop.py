@@ -188,11 +188,11 @@ class CoordinatorLoop:
             self._paused_until = max(self._paused_until, now.seconds + wait_seconds)
 
     def _watch_pods(self) -> None:
-        namespaces = self.fleet.pod_namespaces()
+        namespaces = self.fleet.pods.namespaces
         if namespaces != self._namespaces:
             self._namespaces = namespaces
             for namespace in self._follow_pods(namespaces):
-                self.fleet.pods_dropped(namespace)
+                self.fleet.pods.drop(namespace)
 
     def _send_all(self, now: Moment) -> None:
         while self.in_flight < SENDERS and not self._is_ending and now.seconds >= self._paused_until:

@@ -175,7 +175,7 @@ class Outcomes:
             self._listener.write_refused(request, error)
             return
         if request.is_removal:
-            self._fleet.ripe.add(request.subject)
+            self._fleet.todo.ripe.add(request.subject)
         self.jobs_to_read[request.subject] = request.path
 
 
