@@ -105,14 +105,18 @@ class CoordinatorStage:
         Raises:
             TimeoutError: they do not in time.
         """
+        ends_at = time.monotonic() + SETTLED_SECONDS
         found: set[str] = set()
-        query = f"watch=1&timeoutSeconds={SETTLED_SECONDS:g}"
-        for event in self.apiserver.watch(f"{NODE_IMAGES}?{query}", timeout_seconds=SETTLED_SECONDS + 10):
-            name = event["object"]["metadata"]["name"]
-            is_fitting = event["type"] != "DELETED" and fits(event["object"])
-            (found.add if is_fitting else found.discard)(name)
-            if len(found) == count:
-                return
+        while time.monotonic() < ends_at:
+            # Where the server ends a watch early, what there is comes again.
+            found = set()
+            for event in self.apiserver.watch(f"{NODE_IMAGES}?watch=1&timeoutSeconds=60", timeout_seconds=70):
+                if event["type"] == "ERROR":
+                    break
+                is_fitting = event["type"] != "DELETED" and fits(event["object"])
+                (found.add if is_fitting else found.discard)(event["object"]["metadata"]["name"])
+                if len(found) == count:
+                    return
         raise TimeoutError(f"{len(found)} of {count} NodeImages {what} after {SETTLED_SECONDS:g} s")
 
     def until_reported(self, count: int) -> None:
@@ -132,14 +136,15 @@ class CoordinatorStage:
         items = self.node_images()
         found = [Metadata(**_picked(one["metadata"])) for one in items]
         bare = [one for one, item in zip(found, items, strict=True) if "imageStatuses" not in item.get("status", {})]
-        self._rate(bare, {}, said=Said())
+        key, status = _answer(0)
+        self._rate(bare, {key: status}, said=Said())
         said = Said(has_status=True, has_images=True, has_agent=True)
         rates = []
         for version in range(1, rounds + 1):
             key, status = _answer(version)
             rates.append(self._rate(found, {key: status}, said=said))
             said = structs.replace(said, statuses={key: status})
-        self._rate(found, {}, said=said)
+        self._rate(found, {}, said=structs.replace(said, statuses={key: status}))
         return rates
 
     def _rate(self, found: Sequence[Metadata], statuses: Statuses, *, said: Said) -> float:

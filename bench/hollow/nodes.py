@@ -181,7 +181,8 @@ class HollowNodes:
         if is_first or is_news(statuses, running=running, said=said, now=now):
             patch = status_patch(seen.metadata, statuses, said=said, started_at=self._started_at, now=now)
             api.patch(f"{self._path}/{seen.metadata.name}/status", patch, timeout_seconds=TIMEOUT_SECONDS)
-            said = Said(statuses=statuses, has_status=True, has_images=True, has_agent=True, at=now)
+            has_images = said.has_images or bool(statuses)
+            said = Said(statuses=statuses, has_status=True, has_images=has_images, has_agent=True, at=now)
         node.said = said
         due = next_at(running, said=said, now=now)
         if due is not None:

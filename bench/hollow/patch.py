@@ -35,7 +35,7 @@ def status_patch(
     """Return the operations that bring a node's status from what is said to what it says now."""
     return (
         *guard(uid=metadata.uid),
-        *_parents(said),
+        *_parents(said, statuses),
         *_images(statuses, said=said),
         *_counters(statuses, said=said),
         _set("observedGeneration", value=metadata.generation),
@@ -48,9 +48,9 @@ def _set(*path: str, value: object) -> Operation:
     return Operation(op="add", path=pointer("status", *path), value=value)
 
 
-def _parents(said: Said) -> list[Operation]:
+def _parents(said: Said, statuses: Statuses) -> list[Operation]:
     needed = [] if said.has_status else [Operation(op="add", path=pointer("status"), value={})]
-    return needed if said.has_images else [*needed, _set("imageStatuses", value={})]
+    return [*needed, _set("imageStatuses", value={})] if statuses and not said.has_images else needed
 
 
 def _images(statuses: Statuses, *, said: Said) -> list[Operation]:
