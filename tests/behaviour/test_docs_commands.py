@@ -67,9 +67,10 @@ def cluster(deployed: ApiServer) -> ApiServer:
         deployed.request("PATCH", path, {"status": status})
     lease = {"metadata": {"name": LEASE}, "spec": {"holderIdentity": "prewarm-coordinator-a"}}
     deployed.request("POST", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases", lease)
-    for namespace in ("default", NAMESPACE):
-        told = {**event("worker-1", kind="Node"), "reason": "GateOpenedCold", "action": "OpenGate"}
-        deployed.request("POST", EVENTS.replace("default", namespace), told)
+    told = {**event("worker-1", kind="Node"), "reason": "GateOpenedCold"}
+    deployed.request("POST", EVENTS, told)
+    told = event("prewarm-coordinator-a", kind="Pod", namespace=NAMESPACE)
+    deployed.request("POST", EVENTS.replace("default", NAMESPACE), told)
     labels = {"app.kubernetes.io/name": "prewarm-coordinator"}
     spec = {"containers": [{"name": "coordinator", "image": "prewarm:none"}]}
     pod = {"metadata": {"name": "prewarm-coordinator-a", "labels": labels}, "spec": spec}
