@@ -15,6 +15,7 @@ from daemon.coordinator.drafting import Draft, draft
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.gate import Opening, open_patch, opening_of
 from daemon.coordinator.nodepatch import silent_status_patch
+from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.paths import node as node_path
 from daemon.coordinator.plan import free_slots
@@ -36,6 +37,7 @@ class Agenda:
     def __init__(self, fleet: Fleet, *, desk: Desk, paths: Paths) -> None:
         self.openings: dict[str, Opening] = {}
         self._fleet = fleet
+        self._passing = Passing(fleet)
         self._desk = desk
         self._paths = paths
 
@@ -193,7 +195,7 @@ class Agenda:
         """Count a draft as sent."""
         record.suspects.clear()
         self._note_refreshes(record, grants=found.grants, now=now.at)
-        self._fleet.sent(record, grants=found.grants, now=now)
+        self._passing.sent(record, grants=found.grants, now=now)
         return Request(
             urgency=urgency,
             about=About.NODE_IMAGE,

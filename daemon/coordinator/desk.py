@@ -17,12 +17,12 @@ from daemon.api.schedule import find_time_zone, next_fire
 from daemon.clock import Moment
 from daemon.cluster.writes import merge_patch
 from daemon.coordinator.account import Account
-from daemon.coordinator.fleet import Fleet, deadline_of
+from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.jobstatus import Urgency as StatusUrgency
 from daemon.coordinator.jobstatus import next_status, said_before, stands, status_patch, urgency_of
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.plan import limit_of
-from daemon.coordinator.records import Course, JobRecord
+from daemon.coordinator.records import Course, JobRecord, deadline_of
 from daemon.coordinator.requests import About, Request, Urgency
 from daemon.coordinator.seen import SeenJob
 from daemon.coordinator.standing import ENDED

@@ -24,6 +24,7 @@ from daemon.coordinator.records import Course, JobRecord, NodeRecord
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNodeImage
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
+from daemon.coordinator.wakes import Wake, Why
 
 
 _ENDS: Final = (Phase.SUCCEEDED, Phase.FAILED)
@@ -175,7 +176,8 @@ def _note_end(fleet: Fleet, record: NodeRecord, *, key: ImageKey, entry: TagEntr
     status = record.image.answer(key) if record.image is not None else None
     ttl_seconds = entry.pull_policy.ttl_seconds_after_finished
     if status is not None and status.completion_time is not None and ttl_seconds is not None:
-        fleet.wake_entry(record, key=key, at=status.completion_time + timedelta(seconds=ttl_seconds))
+        ends = status.completion_time + timedelta(seconds=ttl_seconds)
+        fleet.wakes.add(ends, Wake(Why.ENTRY, record.name, key))
 
 
 def _can_wait(record: NodeRecord, claims: Sequence[Claim], *, current: TagEntry, entry: TagEntry) -> bool:

@@ -2,8 +2,8 @@
 The loop of a term: it owns everything that is known, and is the only one to change it.
 
 It waits for what the watches saw and for what became of requests, works out what that changes, and has the most urgent
-things written as tokens and senders come free. What is decided where: fleet.py knows, agenda.py chooses, outcomes.py
-understands answers.
+things written as tokens and senders come free. What is decided where: learning.py and passing.py change what fleet.py
+knows, agenda.py chooses, outcomes.py understands answers.
 """
 
 import queue
@@ -18,7 +18,9 @@ from daemon.coordinator.budget import Budget
 from daemon.coordinator.desk import Desk
 from daemon.coordinator.events import Gone, Listed, Seen, Stop
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.learning import Learning
 from daemon.coordinator.outcomes import OutcomeListener, Outcomes, is_trouble
+from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.requests import About, Outcome, Request, Urgency
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
@@ -85,6 +87,8 @@ class CoordinatorLoop:
         self.desk = Desk(fleet, paths=paths)
         self.agenda = Agenda(fleet, desk=self.desk, paths=paths)
         self.in_flight = 0
+        self._learning = Learning(fleet)
+        self._passing = Passing(fleet)
         self._outcomes = Outcomes(fleet, agenda=self.agenda, desk=self.desk, listener=listener)
         self._send = send
         self._follow_pods = follow_pods
@@ -111,7 +115,7 @@ class CoordinatorLoop:
             self._take_all(wait_seconds=self._seconds_left())
             now = self._clock.now()
             if self.fleet.is_started:
-                self.fleet.passed(now)
+                self._passing.passed(now)
                 self._watch_pods()
                 self._send_all(now)
             self._listener.looked(self)
@@ -147,28 +151,28 @@ class CoordinatorLoop:
     def _see(self, value: SeenJob | SeenNode | SeenNodeImage | SeenPod, *, now: Moment) -> None:
         match value:
             case SeenNodeImage():
-                self.fleet.image_seen(value, now=now)
+                self._learning.image_seen(value, now=now)
             case SeenNode():
-                self.fleet.node_seen(value, now=now)
+                self._learning.node_seen(value, now=now)
             case SeenJob():
-                self.fleet.job_seen(value, now=now)
+                self._learning.job_seen(value, now=now)
             case SeenPod():
-                self.fleet.pod_seen(value, now=now)
+                self._learning.pod_seen(value, now=now)
 
     def _lose(self, gone: Gone, *, now: Moment) -> None:
         match gone.resource:
             case "nodeimages":
-                self.fleet.image_gone(gone.name, uid=gone.uid, now=now)
+                self._learning.image_gone(gone.name, uid=gone.uid, now=now)
             case "nodes":
-                self.fleet.node_gone(gone.name, uid=gone.uid, now=now)
+                self._learning.node_gone(gone.name, uid=gone.uid, now=now)
             case "imagepulljobs":
-                self.fleet.job_gone(gone.uid)
+                self._learning.job_gone(gone.uid)
             case _:
-                self.fleet.pod_gone(gone.namespace, name=gone.name, now=now)
+                self._learning.pod_gone(gone.namespace, name=gone.name, now=now)
 
     def _complete(self, listed: Listed, *, now: Moment) -> None:
         if listed.resource == "pods":
-            self.fleet.pods_listed(listed.namespace, now=now)
+            self._learning.pods_listed(listed.namespace, now=now)
             return
         self._missing.discard(listed.resource)
         if not self._missing and not self.fleet.is_started:
@@ -231,7 +235,7 @@ class CoordinatorLoop:
             return LONGEST_WAIT_SECONDS
         now = self._clock.now()
         waits = [LONGEST_WAIT_SECONDS]
-        if (wake := self.fleet.next_wake()) is not None:
+        if (wake := self._passing.next_wake()) is not None:
             waits.append((wake - now.at) / timedelta(seconds=1))
         if (due := self.desk.next_seconds()) is not None:
             waits.append(due - now.seconds)

@@ -13,6 +13,8 @@ from daemon.coordinator.agenda import Agenda
 from daemon.coordinator.desk import Desk, Told
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.gate import Opening
+from daemon.coordinator.learning import Learning
+from daemon.coordinator.passing import Passing
 from daemon.coordinator.records import NodeRecord
 from daemon.coordinator.requests import About, Outcome, Request
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
@@ -47,6 +49,8 @@ class Outcomes:
 
     def __init__(self, fleet: Fleet, *, agenda: Agenda, desk: Desk, listener: OutcomeListener) -> None:
         self._fleet = fleet
+        self._learning = Learning(fleet)
+        self._passing = Passing(fleet)
         self._agenda = agenda
         self._desk = desk
         self._listener = listener
@@ -84,18 +88,18 @@ class Outcomes:
         request = outcome.request
         if request.is_removal:
             if record.image is not None:
-                self._fleet.image_gone(record.name, uid=record.image.uid, now=now)
-            self._fleet.settled(record, is_known=True, now=now)
+                self._learning.image_gone(record.name, uid=record.image.uid, now=now)
+            self._passing.settled(record, is_known=True, now=now)
             return
         image = outcome.seen
         if isinstance(image, SeenNodeImage):
-            self._fleet.image_seen(image, now=now, is_ours=request.write is not None)
+            self._learning.image_seen(image, now=now, is_ours=request.write is not None)
         if request.write is not None:
             record.strikes, record.strike_words = 0, ""
-            self._fleet.accepted(record)
+            self._passing.accepted(record)
         elif record.strike_words:
             self._judge(record, request, now=now)
-        self._fleet.settled(record, is_known=True, now=now)
+        self._passing.settled(record, is_known=True, now=now)
 
     def _judge(self, record: NodeRecord, request: Request, *, now: Moment) -> None:
         """After the read that follows a refusal: nothing has changed, so it is what we write that is refused."""
@@ -113,22 +117,22 @@ class Outcomes:
 
     def _missing(self, record: NodeRecord, request: Request, *, now: Moment) -> None:
         if record.image is not None:
-            self._fleet.image_gone(record.name, uid=record.image.uid, now=now)
+            self._learning.image_gone(record.name, uid=record.image.uid, now=now)
         del request
-        self._fleet.settled(record, is_known=True, now=now)
+        self._passing.settled(record, is_known=True, now=now)
 
     def _refused(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
         self._hold(record, request, error, now=now)
         self._again(record, is_known=True, now=now)
 
     def _hold(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
-        self._fleet.hold(record, words=error.message, seconds=REFUSED_SECONDS, now=now)
+        self._passing.hold(record, words=error.message, seconds=REFUSED_SECONDS, now=now)
         self._listener.write_refused(request, error)
 
     def _again(self, record: NodeRecord, *, is_known: bool, now: Moment) -> None:
         """Have everything of a node looked at again that the request was about."""
         record.suspects.update(record.keys())
-        self._fleet.settled(record, is_known=is_known, now=now)
+        self._passing.settled(record, is_known=is_known, now=now)
 
     def _node(self, outcome: Outcome, *, now: Moment) -> None:
         record = self._fleet.nodes.get(outcome.request.subject)
@@ -136,18 +140,18 @@ class Outcomes:
         if record is None:
             return
         if isinstance(outcome.seen, SeenNode):
-            self._fleet.node_seen(outcome.seen, now=now)
+            self._learning.node_seen(outcome.seen, now=now)
             if opening is not None:
                 self._listener.gate_opened(outcome.seen, opening)
         elif outcome.error is not None:
             is_refused = isinstance(outcome.error, (Denied, Oversized))
             seconds = REFUSED_SECONDS if is_refused else GATE_AGAIN_SECONDS
-            self._fleet.wake_gate(record, seconds=seconds, now=now)
+            self._passing.wake_gate(record, seconds=seconds, now=now)
             if is_refused:
                 self._listener.write_refused(outcome.request, outcome.error)
         # A Node's write says nothing of its NodeImage's grants.
         record.is_busy = False
-        self._fleet.release(record, with_gate=outcome.error is None)
+        self._passing.release(record, with_gate=outcome.error is None)
 
     def _job(self, outcome: Outcome, *, now: Moment) -> None:
         request, error = outcome.request, outcome.error
@@ -155,14 +159,14 @@ class Outcomes:
         if job is None:
             return
         if isinstance(error, NotFound) or (error is None and request.is_removal and outcome.was_sent):
-            self._fleet.job_gone(request.subject)
+            self._learning.job_gone(request.subject)
             return
         seen = outcome.seen if isinstance(outcome.seen, SeenJob) else None
         if seen is not None and seen.uid != request.subject:
-            self._fleet.job_gone(request.subject)
+            self._learning.job_gone(request.subject)
             return
         if seen is not None:
-            self._fleet.job_seen(seen, now=now)
+            self._learning.job_seen(seen, now=now)
         told = self._desk.answered(request.subject, seen=seen) if request.write is not None else None
         if told is not None:
             self._listener.status_written(told)

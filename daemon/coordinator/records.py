@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
@@ -136,3 +136,20 @@ class NodeRecord:
     def keys(self) -> Iterable[ImageKey]:
         """Return every image that its NodeImage knows."""
         return {*self.image.entries, *self.image.statuses} if self.image is not None else ()
+
+
+def deadline_of(job: JobRecord) -> datetime | None:
+    """Return when a job has to have ended; None where nothing says so."""
+    if job.task is None or job.task.is_never:
+        return None
+    seconds = job.task.job.template.completion_policy.active_deadline_seconds
+    start = job.seen.status.start_time
+    return start + timedelta(seconds=seconds) if seconds is not None and start is not None else None
+
+
+def end_of_life(seen: SeenJob) -> datetime | None:
+    """Return when a finished job is to be deleted."""
+    if seen.job is None or seen.status.completion_time is None or course_of(seen) is not Course.FINISHED:
+        return None
+    seconds = seen.job.template.completion_policy.ttl_seconds_after_finished
+    return seen.status.completion_time + timedelta(seconds=seconds) if seconds is not None else None

@@ -1,0 +1,186 @@
+"""
+What the watches and answers tell, taken over into the fleet: jobs, Nodes, NodeImages and Pods that are there or gone.
+
+What is older than what is known says nothing. Before the fleet has started nothing is worked out.
+"""
+
+from collections.abc import Iterable
+
+from daemon.clock import Moment
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.records import JobRecord, NodeRecord, course_of, task_of
+from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage, SeenPod
+from daemon.coordinator.silence import heard_of
+
+
+class Learning:
+    """Takes over what is seen of a cluster."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def job_seen(self, seen: SeenJob, *, now: Moment) -> None:
+        """Take a job for new or changed; what is older than what is known says nothing."""
+        job = self._fleet.jobs.get(seen.uid)
+        if job is None:
+            job = self._fleet.jobs[seen.uid] = JobRecord(seen)
+            if self._fleet.is_started:
+                self._fleet.begin(job, now=now)
+            return
+        if seen.version <= job.seen.version:
+            return
+        before, job.seen = job.seen, seen
+        if self._fleet.is_started:
+            self._job_changed(job, before=before, now=now)
+
+    def job_gone(self, uid: str) -> None:
+        """Take a job for gone: its entries are no longer wanted for it."""
+        job = self._fleet.jobs.pop(uid, None)
+        if job is None or not self._fleet.is_started:
+            return
+        self._fleet.end(job)
+        self._fleet.suspect_owned(uid)
+        self._fleet.todo.dirty.discard(uid)
+
+    def node_seen(self, node: SeenNode, *, now: Moment) -> None:
+        """Take a Node for new or changed."""
+        record = self._fleet.record(node.name)
+        before = record.node
+        if before is not None and before.uid == node.uid and node.version <= before.version:
+            return
+        record.node = node
+        if not self._fleet.is_started:
+            return
+        is_same = before is not None and before.uid == node.uid and before.labels == node.labels
+        self._fleet.look_at(record, now=now)
+        self._fleet.reselect(record, now=now, only_known=is_same)
+
+    def node_gone(self, name: str, *, uid: str, now: Moment) -> None:
+        """Take a Node for gone."""
+        record = self._fleet.nodes.get(name)
+        if record is None or record.node is None or record.node.uid != uid:
+            return
+        record.node = None
+        self._after_loss(record, now=now)
+
+    def image_seen(self, image: SeenNodeImage, *, now: Moment, is_ours: bool = False) -> None:
+        """
+        Take a NodeImage for new or changed.
+
+        Args:
+            image: as it stands.
+            now: this moment.
+            is_ours: it is the answer to our own write, so no entry has to be looked at again.
+        """
+        record = self._fleet.record(image.name)
+        before = record.image
+        if before is not None and before.uid == image.uid and image.version <= before.version:
+            return
+        same = before if before is not None and before.uid == image.uid else None
+        record.image = image
+        record.heard = heard_of(record.heard if same else None, image, now=now)
+        if not self._fleet.is_started:
+            return
+        self._fleet.owners.note(record.name, before=before, after=record.image)
+        if not is_ours:
+            self._suspect_changed(record, before=same)
+        self._image_changed(record, before=same, now=now)
+
+    def image_gone(self, name: str, *, uid: str, now: Moment) -> None:
+        """Take a NodeImage for gone."""
+        record = self._fleet.nodes.get(name)
+        if record is None or record.image is None or record.image.uid != uid:
+            return
+        before, record.image, record.heard = record.image, None, None
+        if self._fleet.is_started:
+            self._fleet.owners.note(record.name, before=before, after=record.image)
+        self._after_loss(record, now=now)
+
+    def pods_listed(self, namespace: str, *, now: Moment) -> None:
+        """Take the Pods of a namespace for complete: its podSelectors can be answered."""
+        self._fleet.pods.listed(namespace)
+        for job in self._fleet.pods.jobs_in(namespace):
+            self._fleet.begin(job, now=now)
+
+    def pod_seen(self, pod: SeenPod, *, now: Moment) -> None:
+        """Take a Pod for new or changed."""
+        self._follow(self._fleet.pods.seen(pod), now=now)
+
+    def pod_gone(self, namespace: str, *, name: str, now: Moment) -> None:
+        """Take a Pod for gone."""
+        self._follow(self._fleet.pods.gone(namespace, name=name), now=now)
+
+    def _job_changed(self, job: JobRecord, *, before: SeenJob, now: Moment) -> None:
+        course, task = course_of(job.seen), task_of(job.seen)
+        if (course, task) != (job.course, job.task):
+            self._fleet.unlink(job)
+            job.course, job.task = course, task
+            job.last_refresh = job.seen.status.last_refresh_time or job.last_refresh
+            self._fleet.begin(job, now=now)
+            self._fleet.suspect_owned(job.uid)
+        elif before.generation != job.seen.generation:
+            self._fleet.todo.dirty.add(job.uid)
+
+    def _after_loss(self, record: NodeRecord, *, now: Moment) -> None:
+        if not self._fleet.is_started:
+            if record.node is None and record.image is None:
+                del self._fleet.nodes[record.name]
+            return
+        self._fleet.look_at(record, now=now)
+        self._fleet.reselect(record, now=now)
+        if record.node is None and record.image is None and not record.is_busy:
+            self._fleet.forget(record)
+
+    def _image_changed(self, record: NodeRecord, *, before: SeenNodeImage | None, now: Moment) -> None:
+        """Reckon anew for the jobs of the images that changed, or for all where the whole node did."""
+        image, skip = record.image, record.skip
+        self._fleet.look_at(record, now=now)
+        has_labels = image is not None and image.is_fake and record.node is None
+        if before is None or image is None or (has_labels and before.labels_hash != image.labels_hash):
+            self._fleet.reselect(record, now=now)
+        elif skip != record.skip or (before.agent is None) != (image.agent is None):
+            self._fleet.reselect(record, now=now, only_known=True)
+        else:
+            for key in _changed(before, image):
+                self._reckon_image(key, record, now=now)
+
+    def _reckon_image(self, key: ImageKey, record: NodeRecord, *, now: Moment) -> None:
+        uids = self._fleet.by_image.get(key)
+        if not uids:
+            # Nobody asks for it any more: it may have lived long enough.
+            record.suspects.add(key)
+            self._fleet.suspect(record)
+            return
+        for uid in uids:
+            if uid in record.standings:
+                self._fleet.reckon(self._fleet.jobs[uid], record, now=now)
+
+    def _suspect_changed(self, record: NodeRecord, *, before: SeenNodeImage | None) -> None:
+        entries = record.image.entries if record.image is not None else {}
+        known = before.entries if before is not None else {}
+        changed = {key for key, entry in entries.items() if known.get(key) != entry}
+        if changed:
+            record.suspects |= changed
+            self._fleet.suspect(record)
+
+    def _follow(self, changes: Iterable[tuple[JobRecord, str]], *, now: Moment) -> None:
+        for job, name in tuple(changes):
+            record = self._fleet.nodes.get(name)
+            if record is None:
+                continue
+            is_selected = self._fleet.selects(job, record)
+            if is_selected and name not in job.names:
+                job.names.add(name)
+                self._fleet.reckon(job, record, now=now)
+            elif not is_selected and name in job.names:
+                self._fleet.unselect(job, record)
+
+
+def _changed(before: SeenNodeImage, after: SeenNodeImage) -> list[ImageKey]:
+    """Return the images of which a NodeImage says something else than before."""
+    keys = {*before.entries, *before.statuses, *after.entries, *after.statuses}
+    return [
+        key
+        for key in keys
+        if before.entries.get(key) != after.entries.get(key) or before.statuses.get(key) != after.statuses.get(key)
+    ]
