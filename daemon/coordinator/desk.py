@@ -115,6 +115,11 @@ class Desk:
         page.held_until = now.seconds + seconds
         self._postpone(uid, page.held_until)
 
+    def said(self, job: JobRecord) -> Mapping[str, object]:
+        """Return what a job's status says, with what the API server has dropped of it."""
+        page, current = self._pages.get(job.uid), job.seen.status.raw
+        return current if page is None else said_before(current, sent=page.sent, answered=page.answered)
+
     def _recall(self, now: Moment) -> None:
         while self._later and self._later[0][0] <= now.seconds:
             self._fleet.todo.dirty.add(heapq.heappop(self._later)[1])

@@ -1,0 +1,182 @@
+"""
+What a leader knows, as a value that other threads may look at: for /state, and counted for /metrics.
+
+Made in the loop's thread, at most each second, from counts that are there already; only agents are counted node by
+node, which takes some milliseconds for five thousand.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from daemon.clock import Moment
+from daemon.coordinator.conditions import TYPES
+from daemon.coordinator.desk import Desk
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.jobstatus import conditions_in
+from daemon.coordinator.loop import CoordinatorLoop
+from daemon.coordinator.plan import free_slots, limit_of
+from daemon.coordinator.records import JobRecord, NodeRecord
+from daemon.coordinator.standing import Group, Stand
+
+
+NODES_NAMED: Final = 100
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A job as its leader knows it.
+
+    Attributes:
+        namespace: where it is.
+        name: what it is called.
+        uid: which one of that name.
+        generation: of its spec.
+        image: what it brings; "" where its spec can't be used.
+        course: active, finished, again (a finished one that begins again), unsound or deleting.
+        conditions: the reasons of those that are True, by type.
+        message: what its status says.
+        nodes: the selected nodes: warm, stale, cold, skipped.
+        turns: the nodes that count: waiting, granted, pulling, succeeded, failed.
+        limit: how many nodes may pull at once.
+        holding: how many do, or may begin at any moment.
+        problems: why its spec can't be used.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    generation: int = 0
+    image: str = ""
+    course: str = "active"
+    conditions: Mapping[str, str] = {}
+    message: str = ""
+    nodes: Mapping[str, int] = {}
+    turns: Mapping[str, int] = {}
+    limit: int = 0
+    holding: int = 0
+    problems: tuple[str, ...] = ()
+
+
+class CoordinatorState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Everything that a leader shows.
+
+    Attributes:
+        at: when that was.
+        is_synced: everything is listed, so it acts.
+        jobs: by namespace and name.
+        nodes: how many it knows, with NodeImages of machines without a Node.
+        agents_by_version: nodes whose agent has reported.
+        without_agent: nodes that could have one and of which none has said anything; how many, and the first by name.
+        refused: why a NodeImage takes no write, by node; how many, and the first by name.
+        gates_closed: nodes that still have the startup taint.
+        skipped: nodes that are left out now, by reason.
+        writes_waiting: what may have to be written now, by class.
+        writes_running: requests on their way.
+        throttled_seconds: how long something has waited because of the budget.
+    """
+
+    at: datetime | None = None
+    is_synced: bool = False
+    jobs: tuple[JobState, ...] = ()
+    nodes: int = 0
+    agents_by_version: Mapping[str, int] = {}
+    without_agent: int = 0
+    without_agent_named: tuple[str, ...] = ()
+    refused: int = 0
+    refused_named: Mapping[str, str] = {}
+    gates_closed: int = 0
+    skipped: Mapping[str, int] = {}
+    writes_waiting: Mapping[str, int] = {}
+    writes_running: int = 0
+    throttled_seconds: float = 0.0
+
+
+def snapshot_of(loop: CoordinatorLoop, *, now: Moment) -> CoordinatorState:
+    """Return what a loop knows; only in its own thread."""
+    fleet = loop.fleet
+    without = sorted(name for name, record in fleet.nodes.items() if _lacks_agent(record))
+    refused = sorted(fleet.refused)
+    return CoordinatorState(
+        at=now.at,
+        is_synced=fleet.is_started,
+        jobs=tuple(sorted((_job(job, loop.desk) for job in fleet.jobs.values()), key=_place)),
+        nodes=len(fleet.nodes),
+        agents_by_version=_agents(fleet),
+        without_agent=len(without),
+        without_agent_named=tuple(without[:NODES_NAMED]),
+        refused=len(refused),
+        refused_named={name: fleet.nodes[name].refusal for name in refused[:NODES_NAMED]},
+        gates_closed=sum(_is_closed(record, taint_key=fleet.gate_taint) for record in fleet.nodes.values()),
+        skipped=Counter(str(record.skip.reason) for record in fleet.nodes.values() if record.skip is not None),
+        writes_waiting=_waiting(fleet),
+        writes_running=loop.in_flight,
+        throttled_seconds=loop.budget.throttled_seconds,
+    )
+
+
+def _job(job: JobRecord, desk: Desk) -> JobState:
+    said = desk.said(job)
+    conditions = {str(one.get("type")): str(one.get("reason")) for one in conditions_in(said) if _is_true(one)}
+    return JobState(
+        namespace=job.seen.namespace,
+        name=job.seen.name,
+        uid=job.seen.uid,
+        generation=job.seen.generation,
+        image=job.seen.job.image if job.seen.job is not None else "",
+        course=job.course.value,
+        conditions=conditions,
+        message=str(said.get("message", "")),
+        nodes={group.value: job.tally.group(group) for group in Group},
+        turns={stand.value.lower(): job.tally.count(stand) for stand in Stand},
+        limit=limit_of(job.task, desired=job.tally.desired) if job.task is not None else 0,
+        holding=job.tally.holding,
+        problems=job.seen.problems,
+    )
+
+
+def _is_true(condition: Mapping[str, object]) -> bool:
+    return condition.get("type") in TYPES and condition.get("status") == "True"
+
+
+def _place(job: JobState) -> tuple[str, str]:
+    return job.namespace, job.name
+
+
+def _agents(fleet: Fleet) -> Counter[str]:
+    images = (record.image for record in fleet.nodes.values())
+    return Counter(image.agent.version for image in images if image is not None and image.agent is not None)
+
+
+def _lacks_agent(record: NodeRecord) -> bool:
+    """Tell whether a node could have an agent and nothing of it shows; kruise-daemon shows by what it answers."""
+    if record.node is None or record.node.agentless or record.node.leaving:
+        return False
+    image = record.image
+    return image is None or (image.agent is None and not image.statuses)
+
+
+def _is_closed(record: NodeRecord, *, taint_key: str) -> bool:
+    return bool(taint_key) and record.node is not None and any(one.key == taint_key for one in record.node.taints)
+
+
+def _waiting(fleet: Fleet) -> dict[str, int]:
+    """Count what may have to be written now; what it is, is decided when there is a token."""
+    todo = fleet.todo
+    return {
+        "withdrawal": len(todo.suspects),
+        "gate": len(todo.gates),
+        "status": len(todo.dirty) + len(todo.silent) + len(todo.ripe),
+        "grant": sum(_grants(fleet.jobs[uid]) for uid in todo.hungry if uid in fleet.jobs),
+        "upkeep": len(todo.upkeep),
+        "read": len(todo.unread),
+    }
+
+
+def _grants(job: JobRecord) -> int:
+    """Count the nodes of a job that could begin at once."""
+    return min(job.tally.candidates, free_slots(job.task, job.tally)) if job.task is not None else 0
