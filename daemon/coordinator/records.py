@@ -64,7 +64,7 @@ class JobRecord:
         self.names: set[str] = set()
         self.pods: Counter[str] = Counter()
         self.last_refresh: datetime | None = seen.status.last_refresh_time
-        self.is_refreshing = False
+        self.is_refreshing = _was_refreshing(seen)
         self.looks_at: datetime | None = None
 
     @property
@@ -79,6 +79,12 @@ class JobRecord:
             return False
         prewarm = self.task.job.template.prewarm
         return prewarm.gate and not prewarm.suspend
+
+
+def _was_refreshing(seen: SeenJob) -> bool:
+    """Tell whether a refresh was under way when the status was written: the next one's time is told after its end."""
+    told = seen.status.raw.get("prewarm")
+    return isinstance(told, dict) and "lastRefreshTime" in told and "nextRefreshTime" not in told
 
 
 class NodeRecord:
