@@ -8,6 +8,7 @@ nothing is worked out, since an object that is not listed yet is no object that 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from daemon.clock import Moment
 from daemon.coordinator.gate import closes_at
@@ -224,10 +225,10 @@ class Fleet:
     def _is_closed(self, node: SeenNode) -> bool:
         return bool(self.gate_taint) and any(taint.key == self.gate_taint for taint in node.taints)
 
-    def schedule(self, job: JobRecord) -> None:
-        """Have the job looked at when its next turn, its deadline or its end of life comes."""
+    def schedule(self, job: JobRecord, *, after: datetime | None = None) -> None:
+        """Have the job looked at when its next turn, its deadline or its end of life comes; only later than `after`."""
         times = [job.tally.next_due(), deadline_of(job), end_of_life(job.seen)]
-        coming = [at for at in times if at is not None]
+        coming = [at for at in times if at is not None and (after is None or at > after)]
         if coming and (job.looks_at is None or min(coming) < job.looks_at):
             job.looks_at = min(coming)
             self.wakes.add(job.looks_at, Wake(Why.JOB, job.uid))

@@ -94,7 +94,8 @@ class Passing:
         self._fleet.todo.dirty.add(uid)
         if job.course is Course.FINISHED and (ends := end_of_life(job.seen)) is not None and ends <= now.at:
             self._fleet.todo.ripe.add(uid)
-        self._fleet.schedule(job)
+        # A deadline that is past stays where it is: looked at again now, it would be for ever.
+        self._fleet.schedule(job, after=now.at)
 
     def _node_woken(self, record: NodeRecord, wake: Wake, *, now: Moment) -> None:
         match wake.why:
