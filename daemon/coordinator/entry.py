@@ -26,6 +26,7 @@ from daemon.api.nodeimage import (
     TagEntry,
     TagStatus,
 )
+from daemon.api.reasons import Reason
 from daemon.api.rules.metadata import GROUP
 from daemon.entries import merged, tag_entry
 
@@ -105,12 +106,13 @@ def owner_phase(entry: TagEntry, *, uid: str, status: TagStatus | None) -> Phase
     """
     Return where an owner of an entry stands; None where the node has said nothing of its turn yet.
 
-    An owner that ended before the entry's version stays ended, whatever the node says of that version.
+    An owner that ended before the entry's version stays ended, whatever the node says of that version. What a
+    coordinator said in the name of a silent agent is no end: the node's next report is what counts.
     """
     for ended in entry.prewarm.ended:
         if ended.uid == uid and ended.phase in _ENDS:
             return ended.phase
-    return status.phase if status is not None and status.version == entry.version else None
+    return _answer(entry, status)
 
 
 def is_expired(entry: TagEntry, *, status: TagStatus | None, now: datetime, has_never_owner: bool) -> bool:
@@ -164,12 +166,19 @@ def _spread(job: ImagePullJob, *, node: str) -> float:
 def _is_raised(current: TagEntry, *, status: TagStatus | None, claims: Sequence[Claim]) -> bool:
     """Tell whether the node has to act again: for who had a turn before, who always asks, or after a failure."""
     owners = _uids(current)
-    has_failed = status is not None and status.version == current.version and status.phase is Phase.FAILED
+    has_failed = _answer(current, status) is Phase.FAILED
     return any(
         has_failed or claim.job.uid in owners or claim.job.template.image_pull_policy is ImagePullPolicy.ALWAYS
         for claim in claims
         if claim.is_granted
     )
+
+
+def _answer(entry: TagEntry, status: TagStatus | None) -> Phase | None:
+    """Return what the node itself says of an entry's version."""
+    if status is None or status.version != entry.version or status.reason == Reason.AGENT_SILENT:
+        return None
+    return status.phase
 
 
 def _next_version(current: TagEntry | None, *, status: TagStatus | None, generation: int) -> int:

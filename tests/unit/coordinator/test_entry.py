@@ -224,6 +224,18 @@ def test_a_node_that_ended_for_a_job_stays_ended_while_others_versions_run() -> 
     assert owner_phase(own_turn, uid="a", status=running) is None
 
 
+def test_a_silent_agent_has_not_ended_anything() -> None:
+    """What the coordinator said in its name makes no owner a failed one, and gives no joiner a version of its own."""
+    entry = entry_of(None, granted(A))
+    silent = replace(said(Phase.FAILED, version=entry.version, ended_at=NOW), reason="AgentSilent")
+
+    joined = entry_of(entry, kept(A), granted(B), status=silent, generation=1)
+    raised = entry_of(entry, kept(A), granted(job("b", asks_always=True)), status=silent, generation=1)
+
+    assert owner_phase(entry, uid="a", status=silent) is None
+    assert (entry.version, ()) == (joined.version, raised.prewarm.ended)
+
+
 def test_who_leaves_is_forgotten() -> None:
     """Neither owner nor ended; the others' version runs on."""
     entry = entry_of(None, granted(A), granted(B))
