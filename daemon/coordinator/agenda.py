@@ -21,7 +21,6 @@ from daemon.coordinator.paths import node as node_path
 from daemon.coordinator.plan import free_slots
 from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.requests import About, Request, Urgency
-from daemon.coordinator.silence import silent_keys
 from daemon.coordinator.standing import Group, Standing
 from daemon.coordinator.upkeep import Upkeep
 from daemon.entries import place_in_spread
@@ -122,7 +121,7 @@ class Agenda:
             record = self._fleet.nodes.get(self._fleet.todo.silent.pop())
             if record is None or record.image is None or not record.is_free(now.seconds):
                 continue
-            keys = silent_keys(record.image, heard=record.heard, now=now)
+            keys = record.silent_keys(now)
             if keys:
                 record.is_busy = True
                 path = self._paths.node_image(record.name)

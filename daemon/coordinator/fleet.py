@@ -18,7 +18,7 @@ from daemon.coordinator.podselection import PodSelection
 from daemon.coordinator.records import JobRecord, NodeRecord, deadline_of, end_of_life
 from daemon.coordinator.seen import ImageKey, SeenNode
 from daemon.coordinator.selection import selects_node
-from daemon.coordinator.silence import next_look, silent_keys, skip_of
+from daemon.coordinator.silence import next_look, skip_of
 from daemon.coordinator.standing import standing_of
 from daemon.coordinator.todo import Todo
 from daemon.coordinator.upkeep import upkeep_of
@@ -163,7 +163,7 @@ class Fleet:
             self.todo.upkeep.pop(record.name, None)
         else:
             self.todo.upkeep[record.name] = needed
-        if record.image is not None and silent_keys(record.image, heard=record.heard, now=now):
+        if record.silent_keys(now):
             self.todo.silent.add(record.name)
         if record.node is not None and self._is_closed(record.node) and record.opens_for != record.node.uid:
             record.opens_for = record.node.uid

@@ -151,7 +151,7 @@ class Outcomes:
                 self._listener.write_refused(outcome.request, outcome.error)
         # A Node's write says nothing of its NodeImage's grants.
         record.is_busy = False
-        self._passing.release(record, with_gate=outcome.error is None)
+        self._passing.release(record, now=now, with_gate=outcome.error is None)
 
     def _job(self, outcome: Outcome, *, now: Moment) -> None:
         request, error = outcome.request, outcome.error

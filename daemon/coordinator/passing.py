@@ -38,9 +38,9 @@ class Passing:
             self._fleet.forget(record)
             return
         self._fleet.look_at(record, now=now)
-        self.release(record)
+        self.release(record, now=now)
 
-    def release(self, record: NodeRecord, *, with_gate: bool = True) -> None:
+    def release(self, record: NodeRecord, *, now: Moment, with_gate: bool = True) -> None:
         """Offer a node again to whoever found it busy."""
         for uid in record.waiting:
             if uid in self._fleet.jobs:
@@ -48,6 +48,8 @@ class Passing:
                 self._fleet.todo.hungry.add(uid)
         record.waiting.clear()
         self._fleet.suspect(record)
+        if record.silent_keys(now):
+            self._fleet.todo.silent.add(record.name)
         if with_gate:
             self._fleet.gate_of(record.name)
 
@@ -106,7 +108,7 @@ class Passing:
                 self._fleet.gate_of(record.name)
             case Why.HELD:
                 record.held_until = float("-inf")
-                self.release(record)
+                self.release(record, now=now)
             case _:
                 before, record.looks_at = record.skip, None
                 self._fleet.look_at(record, now=now)

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from daemon.api.reasons import Reason
+from daemon.clock import Moment
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
-from daemon.coordinator.silence import Heard, Skip
+from daemon.coordinator.silence import Heard, Skip, silent_keys
 from daemon.coordinator.standing import Standing, Task
 from daemon.coordinator.tally import Tally
 
@@ -138,6 +140,12 @@ class NodeRecord:
     def is_free(self, now_seconds: float) -> bool:
         """Tell whether it can be written now."""
         return not self.is_busy and not self.must_read and self.held_until <= now_seconds
+
+    def silent_keys(self, now: Moment) -> tuple[ImageKey, ...]:
+        """Return the images of which a status has to be written in the place of a node that is left out as silent."""
+        if self.image is None or self.skip is None or self.skip.reason is not Reason.AGENT_SILENT:
+            return ()
+        return silent_keys(self.image, heard=self.heard, now=now)
 
     def keys(self) -> Iterable[ImageKey]:
         """Return every image that its NodeImage knows."""
