@@ -1,6 +1,12 @@
-"""How tests read the documents: text, code blocks, anchors of headings, rows of tables; and which events those have."""
+"""
+How tests read the documents: text, code blocks, anchors of headings, rows of tables; and which events those have.
 
+Also how they read what the code logs, which the documents tell.
+"""
+
+import ast
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daemon.display.events import Event
@@ -12,6 +18,8 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "deploy/*.md", "requirements/*.md", "tests/**/*.md", "bench/*.md")
     for path in ROOT.glob(pattern)
 )
+
+LEVELS = {"debug", "info", "warning", "error", "exception"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -58,3 +66,34 @@ def event_names() -> set[str]:
     """Return the names of the events that `prewarm run` shows, as they are listed where an Event is described."""
     listed = (Event.__doc__ or "").partition("Names:")[2]
     return set(re.findall(r"[a-z]+(?:_[a-z]+)*", listed))
+
+
+def logged(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Find each event that a module logs by a name of its own, with the fields that are named there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_log(node.func) and node.args:
+            name = _name(node.args[0], constants)
+            if name:
+                yield name, tuple("exception" if key.arg == "exc_info" else key.arg or "" for key in node.keywords)
+
+
+def _is_log(function: ast.expr) -> bool:
+    return (isinstance(function, ast.Attribute) and function.attr in LEVELS) or ast.unparse(function) in {
+        "log",
+        "level",
+    }
+
+
+def _name(argument: ast.expr, constants: Mapping[str, object]) -> str:
+    """Return the event's name; "" for one that only running the code tells."""
+    if isinstance(argument, ast.Constant):
+        return str(argument.value)
+    return str(constants.get(argument.id, "")) if isinstance(argument, ast.Name) else ""

@@ -1,6 +1,5 @@
 """docs/agent.md tells an operator all that there is to see of an agent: metrics, log, events, health, state, status."""
 
-import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +24,10 @@ from daemon.observe.asked import Asked
 from daemon.observe.catalogue import METRICS, Described, Result
 from daemon.observe.metrics import AgentMetrics, Space
 from daemon.runtime.interface import Progress, Stage
-from tests.unit.documents import ROOT, event_names, rows, text_of
+from tests.unit.documents import ROOT, event_names, logged, rows, text_of
 from tests.unit.node.virtual_node import EPOCH, image, key_of, moment
 
 
-LEVELS = {"debug", "info", "warning", "error", "exception"}
 OF_A_RUN_ALONE = {"notice", "run_finished"}
 # What stands there for OpenKruise's sake, and nobody writes.
 OF_NOBODY = {"firstSyncStatus"}
@@ -61,33 +59,10 @@ class Heard:
     debug = warning = error = exception = info
 
 
-def _calls_of_logs() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Find each event that the agent's code logs by a name of its own, with the fields that are named there."""
-    for path in [*(ROOT / "daemon/agent").glob("*.py"), *(ROOT / "daemon/observe").glob("*.py")]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        constants = {
-            target.id: node.value.value
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _is_log(node.func) and node.args:
-                name = _name(node.args[0], constants)
-                if name:
-                    yield name, tuple("exception" if key.arg == "exc_info" else key.arg or "" for key in node.keywords)
-
-
-def _is_log(function: ast.expr) -> bool:
-    return (isinstance(function, ast.Attribute) and function.attr in LEVELS) or ast.unparse(function) == "log"
-
-
-def _name(argument: ast.expr, constants: Mapping[str, object]) -> str:
-    """Return the event's name; "" for one that only running the code tells."""
-    if isinstance(argument, ast.Constant):
-        return str(argument.value)
-    return str(constants.get(argument.id, "")) if isinstance(argument, ast.Name) else ""
+def _lines() -> list[tuple[str, tuple[str, ...]]]:
+    """Return each event that the agent's code logs by a name of its own, with the fields that are named there."""
+    paths = [*(ROOT / "daemon/agent").glob("*.py"), *(ROOT / "daemon/observe").glob("*.py")]
+    return sorted({line for path in paths for line in logged(path)})
 
 
 def _methods(watchman: Watchman, *, parameters: list[str]) -> list[Callable[..., None]]:
@@ -162,7 +137,7 @@ def test_each_result_of_an_attempt_is_documented(result: Result, agent_rows: Map
     assert result.value in agent_rows
 
 
-@pytest.mark.parametrize(("event", "fields"), sorted(set(_calls_of_logs())))
+@pytest.mark.parametrize(("event", "fields"), _lines())
 def test_each_event_of_the_log_is_documented_with_its_fields(
     event: str, fields: tuple[str, ...], agent_rows: Mapping[str, str]
 ) -> None:
