@@ -133,9 +133,9 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """
     Where requests and watches are counted.
 
-    `requested` gets the verb (get, list, watch, create, patch, update, delete), the resource (nodeimages/status) and the
-    HTTP status as text ("200"; "none" where no answer came). `restarted` gets why a watch began again: ended, expired,
-    cut, or an error's name. `opened` hears that a watch is open, also one that has nothing to tell.
+    `requested` gets the verb (get, list, watch, create, patch, update, delete), the resource (nodeimages/status), and
+    the HTTP status as text ("200"; "none" where no answer came). `restarted` gets why a watch began again: ended,
+    expired, cut, or an error's name. `opened` hears that a watch is open, also one that has nothing to tell.
     """
 
     requested: Callable[[str, str, str], None] = lambda _verb, _resource, _code: None
