@@ -41,7 +41,7 @@ _WORTH_ANOTHER: Final = (Unreachable, Throttled, ServerFailed)
 
 
 class Regarding(msgspec.Struct, frozen=True, kw_only=True):
-    """The object that an event is about; without a namespace where it is cluster-wide."""
+    """The object that an event is about; without a namespace where it is cluster-wide, as a Node or a NodeImage is."""
 
     api_version: str
     kind: str
@@ -72,6 +72,8 @@ class EventRecorder:
         dropped: hears of each event that is not sent, for a counter.
         failed: hears why the API server did not take one, in run's thread.
         clock: the time.
+        admit: asked before each request: 0 lets it go now, and has taken its place; else how many seconds to wait
+            before it is asked again. A stop waits for no place: what has none is dropped.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class EventRecorder:
         dropped: Callable[[], None] = lambda: None,
         failed: Callable[[ClusterError], None] = lambda _error: None,
         clock: Clock | None = None,
+        admit: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._api = api
         self._controller = controller
@@ -90,6 +93,7 @@ class EventRecorder:
         self._dropped = dropped
         self._failed = failed
         self._clock = clock or SystemClock()
+        self._admit = admit
         self._limits = EventLimits()
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -139,6 +143,9 @@ class EventRecorder:
         attempts(self._create, path, resource_of(event, controller=self._controller, instance=self._instance))
 
     def _create(self, path: str, resource: Resource) -> None:
+        while (wait_seconds := self._admit()) > 0:
+            if self._stopping.wait(wait_seconds):
+                raise Unreachable("create events: other requests come first, and no time is left")
         left_seconds = self._deadline - time.monotonic()
         if left_seconds <= 0:
             raise Unreachable("create events: no time is left")

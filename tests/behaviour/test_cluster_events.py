@@ -77,6 +77,24 @@ def test_an_event_is_seen_with_its_object(
     assert "agent-x" in apiserver.kubectl("get", "events.events.k8s.io", "--namespace", namespace, "--output=yaml")
 
 
+def test_an_event_of_a_node_is_seen_where_nodes_are_described(
+    apiserver: ApiServer, names: Names, namespace: str, recorder: EventRecorder, errors: list[ClusterError]
+) -> None:
+    """`kubectl describe node` shows it: there a person looks who wonders about a node that came cold."""
+    _allow(apiserver, names, namespace)
+    created = apiserver.request("POST", "/api/v1/nodes", {"metadata": {"name": names("node")}})["metadata"]
+    node = Regarding(api_version="v1", kind="Node", name=created["name"], uid=created["uid"])
+
+    recorder.record(node, kind="Warning", reason="GateOpenedCold", note="2 jobs are not warm", action="OpenGate")
+    until(lambda: _events(apiserver, "default", node), what="the event", timeout_seconds=WAIT_SECONDS)
+    described = apiserver.kubectl("describe", "node", node.name)
+    apiserver.request("DELETE", f"/api/v1/nodes/{node.name}")
+
+    assert [] == errors
+    assert "GateOpenedCold" in described
+    assert "2 jobs are not warm" in described
+
+
 def _events(apiserver: ApiServer, namespace: str, regarding: Regarding) -> str:
     selector = f"--field-selector=involvedObject.name={regarding.name},involvedObject.kind={regarding.kind}"
     return apiserver.kubectl("get", "events", "--namespace", namespace, selector, "--no-headers")

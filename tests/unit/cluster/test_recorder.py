@@ -30,6 +30,8 @@ class Recording:
     def __init__(self, client: HttpApi) -> None:
         self.clock = SetClock()
         self.dropped = 0
+        self.waits: list[float] = []
+        self.asked = 0
         self.errors: list[ClusterError] = []
         self.recorder = EventRecorder(
             client,
@@ -38,6 +40,7 @@ class Recording:
             dropped=self._drop,
             failed=self.errors.append,
             clock=self.clock,
+            admit=self._admit,
         )
         self.thread = threading.Thread(target=self.recorder.run, name="events")
 
@@ -47,6 +50,10 @@ class Recording:
 
     def _drop(self) -> None:
         self.dropped += 1
+
+    def _admit(self) -> float:
+        self.asked += 1
+        return self.waits.pop(0) if self.waits else 0.0
 
 
 @pytest.fixture
@@ -221,6 +228,47 @@ def test_a_stop_ends_a_pause_between_attempts(api: ScriptedApi, recording: Recor
 
     assert time.monotonic() - began < 3
     assert 1 == recording.dropped
+
+
+def test_an_event_waits_until_it_is_admitted(api: ScriptedApi, recording: Recording) -> None:
+    """More urgent writes come first: it is asked again after the pause that was named, and once for each request."""
+    recording.waits = [0.05, 0.05, 0.0]
+    recording.record("one")
+    recording.record("two")
+    began = time.monotonic()
+
+    recording.thread.start()
+    until(lambda: api.count("create") == 2, what="both events", timeout_seconds=20)
+
+    assert api.asked("create")[0].at_seconds - began >= 0.1
+    assert (4, 0) == (recording.asked, recording.dropped)
+
+
+def test_another_attempt_takes_another_place(api: ScriptedApi, recording: Recording) -> None:
+    """Each request counts against the budget, not each event."""
+    api.script.add("create", refused(503, "ServiceUnavailable"), times=2)
+    recording.record()
+
+    recording.thread.start()
+    until(lambda: api.count("create") == 3, what="the third attempt", timeout_seconds=20)
+
+    assert 3 == recording.asked
+
+
+def test_a_stop_does_not_wait_for_a_place(api: ScriptedApi, recording: Recording) -> None:
+    """What is not admitted at once is dropped, and the thread ends."""
+    recording.waits = [60.0] * 10
+    for number in range(3):
+        recording.record(f"note {number}")
+    recording.thread.start()
+    until(lambda: recording.asked == 1, what="the first to wait", timeout_seconds=20)
+    began = time.monotonic()
+
+    recording.recorder.stop()
+    recording.thread.join(10)
+
+    assert time.monotonic() - began < 3
+    assert (3, 0) == (recording.dropped, api.count("create"))
 
 
 def test_the_same_event_again_is_dropped_for_ten_minutes() -> None:
