@@ -19,7 +19,9 @@ from daemon.cluster.patches import guard, pointer
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNode, SeenNodeImage
 
 
-_PLAIN_SANDBOX: Final = SandboxConfig()
+NO_RESPONSE: Final = "node has not responded for a long time"
+"""OpenKruise's words, for a node without an agent of ours; on its CRDs, which drop the reason, they alone tell it."""
+
 _COUNTED: Final = (Phase.SUCCEEDED, Phase.FAILED, Phase.PULLING, Phase.WAITING)
 
 
@@ -179,8 +181,9 @@ def _silent(seen: SeenNodeImage, key: ImageKey, *, now: datetime) -> TagStatus:
 
 
 def _silence(seen: SeenNodeImage) -> str:
-    reported_at = seen.agent.reported_at if seen.agent else ""
-    since = f" since {reported_at}" if reported_at else ""
+    if seen.agent is None:
+        return NO_RESPONSE
+    since = f" since {seen.agent.reported_at}" if seen.agent.reported_at else ""
     return f"the node's agent has not reported{since}; its next report replaces this"
 
 
