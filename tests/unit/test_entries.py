@@ -20,7 +20,7 @@ from daemon.api.imagepulljob import (
 )
 from daemon.api.nodeimage import EntryPrewarm, EntryPullPolicy, ImagePullPolicy, OwnerReference, TagEntry
 from daemon.entries import NOT_AGAIN, jobs_of_list, merged, next_renewal, next_round, place_in_spread, tag_entry
-from tests.unit.api.strategies import jobs, names, refreshes, zones
+from tests.unit.api.strategies import jobs, names, refreshes, tag_entries, zones
 
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -323,6 +323,19 @@ def test_a_bound_that_one_owner_does_not_have_is_none() -> None:
     policy = merged([bounded, entry_of()]).pull_policy
 
     assert (None, None) == (policy.active_deadline_seconds, policy.ttl_seconds_after_finished)
+
+
+@given(entry=tag_entries)
+def test_the_entry_of_one_owner_is_what_it_asks(entry: TagEntry) -> None:
+    """Nothing is merged where there is nothing to merge with, and with itself nothing changes."""
+    entry = msgspec.structs.replace(
+        entry,
+        owner_references=tuple(dict.fromkeys(entry.owner_references)),
+        prewarm=msgspec.structs.replace(entry.prewarm, round=0, ended=()),
+    )
+
+    assert entry == merged([entry])
+    assert entry == merged([entry, entry])
 
 
 def test_an_entry_is_suspended_when_every_owner_is() -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.api.schedule import find_time_zone, latest_fire, next_fire, schedule_error, time_zone_error
+from daemon.api.schedule import (
+    _latest_fire,
+    _next_fire,
+    find_time_zone,
+    latest_fire,
+    next_fire,
+    schedule_error,
+    time_zone_error,
+)
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -86,6 +94,32 @@ def test_backwards_and_forwards_agree(schedule: str, zone: ZoneInfo, at: datetim
     assert coming is not None
     assert latest <= at < coming
     assert coming == next_fire(schedule, zone=zone, after=latest)
+
+
+@given(
+    schedule=schedules, zone=zones, at=moments | near_changes, part=st.timedeltas(timedelta(0), timedelta(minutes=1))
+)
+def test_an_answer_that_was_kept_is_the_answer(schedule: str, zone: ZoneInfo, at: datetime, part: timedelta) -> None:
+    """Answers are kept by the minute: at any moment in it, a clock's change or not, they are what cron would say."""
+    at = (at.replace(second=0) + part).astimezone(zone)
+
+    expected = _next_fire.__wrapped__(schedule, zone, at), _latest_fire.__wrapped__(schedule, zone, at)
+
+    for _ in range(2):
+        assert expected == (next_fire(schedule, zone=zone, after=at), latest_fire(schedule, zone=zone, until=at))
+
+
+def test_the_same_question_of_many_nodes_is_answered_once() -> None:
+    """A coordinator asks for each of thousands of nodes within a minute: cron is evaluated for the first."""
+    at = datetime(2031, 5, 7, 12, tzinfo=UTC)
+    before = _next_fire.cache_info().misses, _latest_fire.cache_info().misses
+
+    for second in range(60):
+        next_fire("7 3 * * *", zone=BERLIN, after=at + timedelta(seconds=second))
+        latest_fire("7 3 * * *", zone=BERLIN, until=at + timedelta(seconds=second))
+
+    after = _next_fire.cache_info().misses, _latest_fire.cache_info().misses
+    assert (before[0] + 1, before[1] + 1) == after
 
 
 @given(hour=st.integers(0, 23), minute=st.integers(0, 59), at=moments | near_changes, zone=zones)
