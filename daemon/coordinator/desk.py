@@ -68,7 +68,6 @@ class Desk:
 
     def next(self, now: Moment) -> Request | None:
         """Return the next status to write now; None where there is none."""
-        self._recall(now)
         aside: set[str] = set()
         try:
             while self._fleet.todo.dirty:
@@ -120,7 +119,8 @@ class Desk:
         page, current = self._pages.get(job.uid), job.seen.status.raw
         return current if page is None else said_before(current, sent=page.sent, answered=page.answered)
 
-    def _recall(self, now: Moment) -> None:
+    def recall(self, now: Moment) -> None:
+        """Take up again what was put off until now."""
         while self._later and self._later[0][0] <= now.seconds:
             self._fleet.todo.dirty.add(heapq.heappop(self._later)[1])
 

@@ -113,12 +113,17 @@ class CoordinatorLoop:
         """Lead until stopped."""
         while not self._is_ending or self.in_flight:
             self._take_all(wait_seconds=self._seconds_left())
-            now = self._clock.now()
-            if self.fleet.is_started:
-                self._passing.passed(now)
-                self._watch_pods()
-                self._send_all(now)
+            self._act(self._clock.now())
             self._listener.looked(self)
+
+    def _act(self, now: Moment) -> None:
+        """Take note of the time, and send what has to be sent."""
+        if not self.fleet.is_started:
+            return
+        self._passing.passed(now)
+        self.desk.recall(now)
+        self._watch_pods()
+        self._send_all(now)
 
     def _take_all(self, *, wait_seconds: float) -> None:
         """Wait for the first message or the time, then take what has come, a bounded part of it."""
