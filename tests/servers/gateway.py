@@ -45,6 +45,21 @@ class Lost(msgspec.Struct, frozen=True):
     """The API server does what was asked, and the connection breaks before its answer."""
 
 
+class Dropped(msgspec.Struct, frozen=True):
+    """The request does not arrive, and the connection breaks."""
+
+
+class Unanswered(msgspec.Struct, frozen=True):
+    """The API server does what was asked, and nothing is heard of it until the client gives up."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """The API server is not asked, and this is answered in its place."""
+
+    code: int
+    headers: Mapping[str, str] = {}
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The API server does what was asked, and this is answered in place of its answer."""
 
@@ -58,7 +73,7 @@ class Held(msgspec.Struct, frozen=True):
     release: threading.Event
 
 
-Fault = Lost | Answered | Held
+Fault = Lost | Dropped | Unanswered | Refused | Answered | Held
 
 
 class Gateway:
@@ -176,15 +191,28 @@ class _Exchange(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._exchange()
 
+    def do_PUT(self) -> None:
+        self._exchange()
+
+    def do_DELETE(self) -> None:
+        self._exchange()
+
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault = self.server.gateway.plan(self.server.gateway.note(self.command, self.path))
+        if isinstance(fault, Dropped):
+            raise ConnectionCut
+        if isinstance(fault, Refused):
+            self._answer(fault)
+            return
         if isinstance(fault, Held):
             fault.release.wait()
         answer = self._ask(body)
         self.server.know(answer)
         try:
-            if isinstance(fault, Lost):
+            if isinstance(fault, Unanswered):
+                self._await_end()
+            if isinstance(fault, (Lost, Unanswered)):
                 raise ConnectionCut
             if isinstance(fault, Answered):
                 self._answer(fault)
@@ -208,7 +236,12 @@ class _Exchange(BaseHTTPRequestHandler):
             redirect=False,
         )
 
-    def _answer(self, answered: Answered) -> None:
+    def _await_end(self) -> None:
+        """Say nothing until the client closes the connection."""
+        while self.connection.recv(PIECE_BYTES):
+            pass
+
+    def _answer(self, answered: Answered | Refused) -> None:
         self.send_response(answered.code)
         for name, value in {**answered.headers, "Content-Length": "0"}.items():
             self.send_header(name, value)
