@@ -2,8 +2,8 @@
 Follows one resource of the API server, for days: list, then watch from the list's version, again and again.
 
 A watch that ends by itself goes on from the last version heard. Only a version that is gone (410), or an error that a
-version could be the cause of, brings a new list; it is compared with what is known, so nothing is told twice. An object
-is decoded once, alone, and handed on: what it means, and whether it is kept, is the listener's.
+version could be the cause of, brings a new list; it is compared with what is known, so nothing is told twice
+(telling.py). What objects mean, and whether they are kept, is the listener's.
 """
 
 import random
@@ -17,10 +17,10 @@ from daemon.clock import Clock, Moment, SystemClock
 from daemon.cluster.backoff import asked_seconds
 from daemon.cluster.errors import ClusterError, Expired, Throttled, Unauthenticated, Unreachable
 from daemon.cluster.interface import Listener, Telemetry, WatchApi
-from daemon.cluster.known import Change, Kind, Known
-from daemon.cluster.metadata import UNREADABLE, Identity, unreadable_words
+from daemon.cluster.known import Known
 from daemon.cluster.pages import PAGE_OBJECTS, Pages
 from daemon.cluster.sightings import Sort, sighting_of
+from daemon.cluster.telling import Telling
 from daemon.jitter import full_jitter_seconds
 
 
@@ -91,7 +91,7 @@ class Reflector(Generic[Value]):
         self._path = path
         self._query = query or {}
         self._listener = listener
-        self._decode = decode
+        self._telling = Telling(self.known, listener=listener, decode=decode)
         self._telemetry = telemetry or Telemetry()
         self._clock = clock or SystemClock()
         self._timing = timing or Timing()
@@ -140,9 +140,8 @@ class Reflector(Generic[Value]):
             self._pause("ended")
 
     def _list(self) -> None:
-        listed = self._pages.list(self._see)
-        self._tell_gone(self.known.retain(listed.keys))
-        self._listener.listed(self.known.identities())
+        listed = self._pages.list(self._telling.seen)
+        self._telling.listed(listed.keys)
         self._version = listed.version
         self._synced()
 
@@ -173,32 +172,11 @@ class Reflector(Generic[Value]):
     def _hear(self, line: bytes) -> None:
         sighting = sighting_of(line, path=self._path)
         if sighting.sort in {Sort.ADDED, Sort.MODIFIED}:
-            self._see(sighting.identity, sighting.content)
+            self._telling.seen(sighting.identity, sighting.content)
         elif sighting.sort == Sort.DELETED:
-            self._tell_gone(self.known.delete(sighting.identity))
+            self._telling.gone(sighting.identity)
         self._version = sighting.identity.resourceVersion
         self._synced()
-
-    def _see(self, identity: Identity, content: bytes) -> None:
-        changes = self.known.apply(identity)
-        self._tell_gone(changes)
-        if any(change.kind is Kind.APPLIED for change in changes):
-            self._tell(identity, content)
-
-    def _tell(self, identity: Identity, content: bytes) -> None:
-        try:
-            value = self._decode(content)
-        except UNREADABLE as error:
-            words = unreadable_words(error)
-        else:
-            self._listener.applied(identity, value)
-            return
-        self._listener.passed_over(identity, words)
-
-    def _tell_gone(self, changes: list[Change]) -> None:
-        for change in changes:
-            if change.kind is Kind.DELETED:
-                self._listener.deleted(change.identity)
 
     def _failed(self, error: ClusterError) -> None:
         if not isinstance(error, _KEEPS_VERSION):
