@@ -94,12 +94,16 @@ def needs_resource_version(current: TagEntry | None, *, status: TagStatus | None
     """
     Tell whether the patch has to test that the status has not changed either.
 
-    A joiner that says IfNotPresent takes part in a version unless that has failed: it must not do so a moment later.
+    A joiner that says IfNotPresent takes part in a version unless that has failed: it must not do so a moment later. And
+    an owner that is still at the version which another's turn ends may come to its end a moment earlier: it stays ended.
     """
-    if current is None or _is_raised(current, status=status, claims=claims):
+    if current is None:
         return False
     owners = _uids(current)
-    return any(claim.is_granted and claim.job.uid not in owners for claim in claims)
+    if not _is_raised(current, status=status, claims=claims):
+        return any(claim.is_granted and claim.job.uid not in owners for claim in claims)
+    staying = [claim.job.uid for claim in claims if claim.job.uid in owners and not claim.is_granted]
+    return any(owner_phase(current, uid=uid, status=status) not in _ENDS for uid in staying)
 
 
 def owner_phase(entry: TagEntry, *, uid: str, status: TagStatus | None) -> Phase | None:

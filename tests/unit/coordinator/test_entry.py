@@ -347,7 +347,7 @@ def test_any_order_of_claims_gives_the_same_entry() -> None:
 
 
 def test_a_joiner_that_relies_on_the_status_has_it_tested() -> None:
-    """What has failed in between is no version to take part in: the patch is refused and decided anew."""
+    """What has failed or ended in between is refused and decided anew: to join it, or to end it for who was at it."""
     before = entry_of(None, granted(A))
     pulling, failed = (said(phase, version=before.version) for phase in (Phase.PULLING, Phase.FAILED))
     asking = job("b", asks_always=True)
@@ -361,7 +361,7 @@ def test_a_joiner_that_relies_on_the_status_has_it_tested() -> None:
         needs_resource_version(None, status=None, claims=(granted(B),)),
     ]
 
-    assert [True, False, False, False, False, False] == found
+    assert [True, False, True, False, False, False] == found
 
 
 def test_an_old_answer_says_nothing() -> None:
