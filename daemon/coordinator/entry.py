@@ -94,8 +94,8 @@ def needs_resource_version(current: TagEntry | None, *, status: TagStatus | None
     """
     Tell whether the patch has to test that the status has not changed either.
 
-    A joiner that says IfNotPresent takes part in a version unless that has failed: it must not do so a moment later. And
-    an owner that is still at the version which another's turn ends may come to its end a moment earlier: it stays ended.
+    A joiner that says IfNotPresent takes part in a version unless that has failed: it must not do so a moment later.
+    And an owner that is at the version which another's turn ends may have ended a moment before: it stays ended.
     """
     if current is None:
         return False
