@@ -21,7 +21,7 @@ from daemon.coordinator.paths import node as node_path
 from daemon.coordinator.plan import free_slots
 from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.requests import About, Request, Urgency
-from daemon.coordinator.standing import Group, Standing
+from daemon.coordinator.standing import Group, Stand, Standing
 from daemon.coordinator.upkeep import Upkeep
 from daemon.entries import place_in_spread
 
@@ -209,7 +209,8 @@ class Agenda:
         """Note when a job's renewal begins: with its first grant."""
         for uid in grants:
             job, standing = self._fleet.jobs[uid], record.standings[uid]
-            if standing.is_renewal and _begins(job, standing, node=record.name):
+            is_renewal = standing.is_renewal or standing.stand is Stand.SUCCEEDED
+            if is_renewal and _begins(job, standing, node=record.name):
                 job.last_refresh = now.replace(microsecond=0)
                 job.is_refreshing = True
                 self._fleet.todo.dirty.add(uid)
@@ -220,9 +221,10 @@ def _begins(job: JobRecord, standing: Standing, *, node: str) -> bool:
     if not job.is_refreshing or job.last_refresh is None or job.task is None:
         return True
     refresh = job.task.job.template.prewarm.refresh or Refresh()
-    if standing.was_due_at is None or refresh.schedule is None:
+    due_at = standing.was_due_at or standing.due_at
+    if due_at is None or refresh.schedule is None:
         return False
-    return standing.was_due_at - place_in_spread(node, spread_seconds=refresh.spread_seconds or 0) > job.last_refresh
+    return due_at - place_in_spread(node, spread_seconds=refresh.spread_seconds or 0) > job.last_refresh
 
 
 def _rank(job: JobRecord) -> tuple[int, datetime, str]:

@@ -150,15 +150,16 @@ def _claims(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozense
             continue
         if uid in grants:
             claims.append(Claim(job=job.seen.job, is_granted=True, round=record.standings[uid].round))
-        elif _stays(job, record, key=key):
+        elif _stays(fleet, job, record, key=key):
             claims.append(Claim(job=job.seen.job, is_granted=False))
     return claims
 
 
-def _stays(job: JobRecord, record: NodeRecord, *, key: ImageKey) -> bool:
+def _stays(fleet: Fleet, job: JobRecord, record: NodeRecord, *, key: ImageKey) -> bool:
     """Tell whether a job keeps its place among an entry's owners without a grant."""
     if job.course is Course.ACTIVE:
-        return job.uid in record.standings
+        # Before its Pods are listed nobody knows which nodes it selects.
+        return job.uid in record.standings or not fleet.pods.is_listed(job)
     if job.course is Course.AGAIN:
         return True
     if job.course is not Course.FINISHED or record.image is None:

@@ -12,12 +12,13 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """An object of a kind (the resource's name, such as nodes) is gone."""
+    """An object of a kind (the resource's name, such as nodes) is gone; `version` is its last resourceVersion."""
 
     resource: str
     namespace: str
     name: str
     uid: str
+    version: int = 0
 
 
 class Listed(msgspec.Struct, frozen=True):

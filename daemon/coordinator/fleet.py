@@ -153,8 +153,8 @@ class Fleet:
 
     def look_at(self, record: NodeRecord, *, now: Moment) -> None:
         """Work out what holds for the node whatever the job: whether it is left out, and what its NodeImage needs."""
-        record.skip = skip_of(record.node, record.image, heard=record.heard, now=now)
-        again = next_look(record.node, record.image, heard=record.heard, now=now)
+        record.skip = skip_of(record.node, record.live_image, heard=record.heard, now=now)
+        again = next_look(record.node, record.live_image, heard=record.heard, now=now)
         if again is not None and (record.looks_at is None or again < record.looks_at):
             record.looks_at = again
             self.wakes.add(again, Wake(Why.NODE, record.name))
@@ -189,7 +189,7 @@ class Fleet:
         after = standing_of(
             job.task,
             node=record.name,
-            image=record.image,
+            image=record.live_image,
             skip=record.skip,
             is_sent=job.uid in record.sent,
             before=before,
@@ -198,7 +198,7 @@ class Fleet:
         if after == before and not is_forced:
             return
         record.standings[job.uid] = after
-        order = order_of(after, uid=job.uid, name=record.name, node=record.node, image=record.image)
+        order = order_of(after, uid=job.uid, name=record.name, node=record.node, image=record.live_image)
         job.tally.change(record.name, before, after, order=order)
         self.todo.dirty.add(job.uid)
         self.todo.hungry.add(job.uid)

@@ -29,9 +29,10 @@ class Learning:
             return
         if seen.version <= job.seen.version:
             return
-        before, job.seen = job.seen, seen
         if self._fleet.is_started:
-            self._job_changed(job, before=before, now=now)
+            self._job_changed(job, seen=seen, now=now)
+        else:
+            job.take(seen)
 
     def job_gone(self, uid: str) -> None:
         """Take a job for gone: its entries are no longer wanted for it."""
@@ -76,6 +77,8 @@ class Learning:
         before = record.image
         if before is not None and before.uid == image.uid and image.version <= before.version:
             return
+        if record.gone_uid == image.uid and image.version <= record.gone_version:
+            return
         same = before if before is not None and before.uid == image.uid else None
         record.image = image
         record.heard = heard_of(record.heard if same else None, image, now=now)
@@ -86,12 +89,13 @@ class Learning:
             self._suspect_changed(record, before=same)
         self._image_changed(record, before=same, now=now)
 
-    def image_gone(self, name: str, *, uid: str, now: Moment) -> None:
-        """Take a NodeImage for gone."""
+    def image_gone(self, name: str, *, uid: str, version: int, now: Moment) -> None:
+        """Take a NodeImage for gone; what an answer says of an older version of it says nothing any more."""
         record = self._fleet.nodes.get(name)
         if record is None or record.image is None or record.image.uid != uid:
             return
         before, record.image, record.heard = record.image, None, None
+        record.gone_uid, record.gone_version = uid, max(version, before.version)
         if self._fleet.is_started:
             self._fleet.owners.note(record.name, before=before, after=record.image)
         self._after_loss(record, now=now)
@@ -101,6 +105,7 @@ class Learning:
         self._fleet.pods.listed(namespace)
         for job in self._fleet.pods.jobs_in(namespace):
             self._fleet.begin(job, now=now)
+            self._fleet.suspect_owned(job.uid)
 
     def pod_seen(self, pod: SeenPod, *, now: Moment) -> None:
         """Take a Pod for new or changed."""
@@ -110,15 +115,16 @@ class Learning:
         """Take a Pod for gone."""
         self._follow(self._fleet.pods.gone(namespace, name=name), now=now)
 
-    def _job_changed(self, job: JobRecord, *, before: SeenJob, now: Moment) -> None:
-        course, task = course_of(job.seen), task_of(job.seen)
-        if (course, task) != (job.course, job.task):
+    def _job_changed(self, job: JobRecord, *, seen: SeenJob, now: Moment) -> None:
+        is_edited = job.seen.generation != seen.generation
+        if (course_of(seen), task_of(seen)) != (job.course, job.task):
             self._fleet.unlink(job)
-            job.course, job.task = course, task
-            job.last_refresh = job.seen.status.last_refresh_time or job.last_refresh
+            job.take(seen)
             self._fleet.begin(job, now=now)
             self._fleet.suspect_owned(job.uid)
-        elif before.generation != job.seen.generation:
+            return
+        job.take(seen)
+        if is_edited:
             self._fleet.todo.dirty.add(job.uid)
 
     def _after_loss(self, record: NodeRecord, *, now: Moment) -> None:

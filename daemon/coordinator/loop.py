@@ -167,7 +167,7 @@ class CoordinatorLoop:
     def _lose(self, gone: Gone, *, now: Moment) -> None:
         match gone.resource:
             case "nodeimages":
-                self._learning.image_gone(gone.name, uid=gone.uid, now=now)
+                self._learning.image_gone(gone.name, uid=gone.uid, version=gone.version, now=now)
             case "nodes":
                 self._learning.node_gone(gone.name, uid=gone.uid, now=now)
             case "imagepulljobs":

@@ -76,7 +76,7 @@ class Outcomes:
         elif error is None:
             self._answered(record, outcome, now=now)
         elif isinstance(error, NotFound):
-            self._missing(record, request, now=now)
+            self._missing(record, now=now)
         elif isinstance(error, Denied) and request.write is not None:
             self._refused(record, request, error, now=now)
         else:
@@ -87,9 +87,8 @@ class Outcomes:
     def _answered(self, record: NodeRecord, outcome: Outcome, *, now: Moment) -> None:
         request = outcome.request
         if request.is_removal:
-            if record.image is not None:
-                self._learning.image_gone(record.name, uid=record.image.uid, now=now)
-            self._passing.settled(record, is_known=True, now=now)
+            # Gone, or going as soon as somebody's finalizer lets it: a read tells.
+            self._passing.settled(record, is_known=False, now=now)
             return
         image = outcome.seen
         if isinstance(image, SeenNodeImage):
@@ -115,10 +114,10 @@ class Outcomes:
             self._hold(record, request, Invalid(words, code=422), now=now)
         record.suspects.update(record.keys())
 
-    def _missing(self, record: NodeRecord, request: Request, *, now: Moment) -> None:
+    def _missing(self, record: NodeRecord, *, now: Moment) -> None:
         if record.image is not None:
-            self._learning.image_gone(record.name, uid=record.image.uid, now=now)
-        del request
+            image = record.image
+            self._learning.image_gone(record.name, uid=image.uid, version=image.version, now=now)
         self._passing.settled(record, is_known=True, now=now)
 
     def _refused(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
@@ -176,6 +175,7 @@ class Outcomes:
     def _job_failed(self, request: Request, error: ClusterError, *, now: Moment) -> None:
         if isinstance(error, (Denied, Invalid, Oversized)) and request.write is not None:
             self._desk.hold(request.subject, seconds=REFUSED_SECONDS, now=now)
+            self._passing.wake_job(request.subject, seconds=REFUSED_SECONDS, now=now)
             self._listener.write_refused(request, error)
             return
         if request.is_removal:

@@ -37,7 +37,10 @@ class Passing:
         if record.node is None and record.image is None:
             self._fleet.forget(record)
             return
+        before = record.skip
         self._fleet.look_at(record, now=now)
+        if record.skip != before:
+            self._fleet.reselect(record, now=now, only_known=True)
         self.release(record, now=now)
 
     def release(self, record: NodeRecord, *, now: Moment, with_gate: bool = True) -> None:
@@ -79,6 +82,10 @@ class Passing:
     def next_wake(self) -> datetime | None:
         """Return when time alone will change something."""
         return self._fleet.wakes.next()
+
+    def wake_job(self, uid: str, *, seconds: float, now: Moment) -> None:
+        """Look at a job again after a while."""
+        self._fleet.wakes.add(now.at + timedelta(seconds=seconds), Wake(Why.JOB, uid))
 
     def wake_gate(self, record: NodeRecord, *, seconds: float, now: Moment) -> None:
         """Look at a node's gate again after a while."""

@@ -59,15 +59,22 @@ class JobRecord:
     """
 
     def __init__(self, seen: SeenJob) -> None:
-        self.seen = seen
-        self.course = course_of(seen)
-        self.task = task_of(seen)
         self.tally = Tally()
         self.names: set[str] = set()
         self.pods: Counter[str] = Counter()
-        self.last_refresh: datetime | None = seen.status.last_refresh_time
+        self.last_refresh: datetime | None = None
         self.is_refreshing = _was_refreshing(seen)
+        self.seen, self.course, self.task = seen, course_of(seen), task_of(seen)
         self.looks_at: datetime | None = None
+        self.take(seen)
+
+    def take(self, seen: SeenJob) -> None:
+        """Take over what its object says."""
+        self.seen = seen
+        self.course, self.task = course_of(seen), task_of(seen)
+        told = seen.status.last_refresh_time
+        if told is not None and (self.last_refresh is None or told > self.last_refresh):
+            self.last_refresh = told
 
     @property
     def uid(self) -> str:
@@ -103,6 +110,8 @@ class NodeRecord:
         refusal: why its NodeImage takes no write; "" while it does.
         waiting: jobs whose candidate it is, and that it could not serve when its turn came.
         opens_for: the uid of the Node for which the gate's deadline is noted.
+        gone_uid: its last NodeImage that is gone.
+        gone_version: how new that was.
         strikes: how often in a row a write was refused although nothing had changed.
         strike_words: why the last write was refused, until the object is read.
         tested: what that write tested.
@@ -124,9 +133,20 @@ class NodeRecord:
         self.refusal = ""
         self.waiting: set[str] = set()
         self.opens_for = ""
+        self.gone_uid = ""
+        self.gone_version = 0
         self.strikes = 0
         self.strike_words = ""
         self.tested = ("", 0, 0)
+
+    @property
+    def live_image(self) -> SeenNodeImage | None:
+        """Its NodeImage, unless that is going or was made for another Node of the name, whose images are not here."""
+        image, node = self.image, self.node
+        if image is None or image.is_deleting:
+            return None
+        is_others = node is not None and bool(image.node_uid) and image.node_uid != node.uid
+        return None if is_others else image
 
     @property
     def labels(self) -> dict[str, str] | None:

@@ -138,7 +138,8 @@ class _Ear(Generic[Value]):
         self._listener.passed_over(self._resource, identity, words)
 
     def deleted(self, identity: Identity) -> None:
-        self._post(Gone(self._resource, identity.namespace, identity.name, identity.uid))
+        version = int(identity.resourceVersion) if identity.resourceVersion.isdecimal() else 0
+        self._post(Gone(self._resource, identity.namespace, identity.name, identity.uid, version))
 
     def listed(self, identities: Sequence[Identity]) -> None:
         del identities
