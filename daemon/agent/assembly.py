@@ -6,7 +6,8 @@ starts. Threads, and the order in which they end, are command.py's.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -32,6 +33,8 @@ from daemon.node.loop import NodeLoop, Observer
 from daemon.node.settings import NodeSettings
 from daemon.node.task import NodeState
 from daemon.observe import logs
+from daemon.observe.answer import Answer
+from daemon.observe.health import Check
 from daemon.observe.metrics import AgentMetrics
 from daemon.observe.server import HttpServer
 from daemon.runtime.awaited import awaited
@@ -65,6 +68,16 @@ class Assembly(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that runs in an agent's process: the checks of its liveness, and what it answers by path."""
+
+    alive: Mapping[str, Check] = {}
+    routes: Mapping[str, Callable[[], Answer]] = {}
+
+
+ALONE: Final = Beside()
+
+
 class _Everyone:
     """Tells several observers of the loop, in order."""
 
@@ -76,9 +89,23 @@ class _Everyone:
             observer.changed(before, after, now=now)
 
 
-def assembled(settings: AgentSettings, *, access: Access, credentials: Credentials, clock: Clock) -> Assembly:
+def assembled(
+    settings: AgentSettings,
+    *,
+    access: Access,
+    credentials: Credentials,
+    clock: Clock,
+    beside: Beside = ALONE,
+) -> Assembly:
     """
     Put an agent together.
+
+    Args:
+        settings: how it was started.
+        access: its API server, and who it is to that.
+        credentials: what the node has beside the NodeImage's secrets.
+        clock: the time.
+        beside: what else runs in the process, and is shown on the same port.
 
     Raises:
         NoAccess: the API server's address or certificates are of no use.
@@ -113,7 +140,7 @@ def assembled(settings: AgentSettings, *, access: Access, credentials: Credentia
         telemetry=telemetry,
         clock=clock,
     )
-    routes = view.routes(watch=watch, watchman=watchman, metrics=metrics)
+    routes = {**view.routes(watch=watch, watchman=watchman, metrics=metrics, beside=beside.alive), **beside.routes}
     server = HttpServer(settings.listen, routes=routes, logger=log)
     return Assembly(
         settings=settings,

@@ -9,17 +9,17 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from daemon import __version__
-from daemon.agent.assembly import Assembly, assembled
-from daemon.ending import Died, Ending, start_thread
+from daemon.agent.assembly import ALONE, Assembly, Beside, assembled
 from daemon.clock import SystemClock
-from daemon.cluster.access import NoAccess
+from daemon.cluster.access import Access, NoAccess
 from daemon.cluster.reach import access_of
 from daemon.config import AgentSettings
 from daemon.credentials.plugins import Plugins
 from daemon.credentials.sources import Credentials, default_config_files
+from daemon.ending import Died, Ending, start_thread
 from daemon.observe import logs
 from daemon.observe.listening import CannotListen
 
@@ -33,6 +33,23 @@ WATCH_END_SECONDS: Final = 2.0
 EVENTS_END_SECONDS: Final = 2.0
 
 
+class Coordination(Protocol):
+    """A coordinator in the agent's process."""
+
+    @property
+    def beside(self) -> Beside:
+        """What it answers, and the checks of its liveness."""
+        ...
+
+    def start(self) -> None:
+        """Take part in the election."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing more, and release the Lease."""
+        ...
+
+
 def agent(settings: AgentSettings) -> int:
     """
     Serve one node until SIGTERM or SIGINT.
@@ -43,8 +60,15 @@ def agent(settings: AgentSettings) -> int:
     try:
         access = access_of(settings.kubeconfig, folder=Path(settings.service_account_folder))
         with Ending() as ending:
-            assembly = assembled(settings, access=access, credentials=_credentials(settings), clock=SystemClock())
-            return _serve(assembly, ending=ending)
+            coordination = _coordination(settings, access=access, ending=ending)
+            assembly = assembled(
+                settings,
+                access=access,
+                credentials=_credentials(settings),
+                clock=SystemClock(),
+                beside=coordination.beside if coordination else ALONE,
+            )
+            return _serve(assembly, coordination=coordination, ending=ending)
     except (NoAccess, CannotListen) as error:
         print(f"prewarm: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -67,8 +91,19 @@ def _plugins(settings: AgentSettings, environment: dict[str, str]) -> Plugins:
     return Plugins(config.providers, bin_dir=Path(settings.plugin_bin_dir), environ=environment)
 
 
-def _serve(assembly: Assembly, *, ending: Ending) -> int:
+def _coordination(settings: AgentSettings, *, access: Access, ending: Ending) -> Coordination | None:
+    """Make the coordinator of --with-coordinator; its code is loaded for that alone."""
+    if settings.coordinator is None:
+        return None
+    from daemon.agent.coordination import coordination_of
+
+    return coordination_of(settings.coordinator, access=access, ending=ending)
+
+
+def _serve(assembly: Assembly, *, coordination: Coordination | None, ending: Ending) -> int:
     log = logs.logger(node=assembly.settings.node_name)
+    if coordination is not None:
+        coordination.start()
     threads = {name: start_thread(name, work, ending=ending) for name, work in assembly.works.items()}
     assembly.server.start()
     log.info("agent_started", version=__version__, port=assembly.server.port)
@@ -77,6 +112,8 @@ def _serve(assembly: Assembly, *, ending: Ending) -> int:
         log.error("thread_died", thread=end.thread, exc_info=end.error)
     else:
         log.info("agent_stopping", signal=end.number)
+    if coordination is not None:
+        coordination.stop()
     _stop(assembly, threads)
     log.info("agent_stopped")
     return CRASHED if isinstance(end, Died) else 0

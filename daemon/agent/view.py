@@ -23,7 +23,7 @@ from daemon.node.loop import LONGEST_WAIT_SECONDS
 from daemon.node.task import NodeState
 from daemon.observe.answer import JSON, Answer
 from daemon.observe.asked import Asked
-from daemon.observe.health import NOT_READY, UNHEALTHY, Pulse, health
+from daemon.observe.health import NOT_READY, UNHEALTHY, Check, Pulse, health
 from daemon.observe.metrics import CONTENT_TYPE, AgentMetrics, Space
 from daemon.runtime.interface import ImageRuntime
 
@@ -89,12 +89,12 @@ class View:
         )
 
     def routes(
-        self, *, watch: NodeImageWatch, watchman: Watchman, metrics: AgentMetrics
+        self, *, watch: NodeImageWatch, watchman: Watchman, metrics: AgentMetrics, beside: Mapping[str, Check]
     ) -> Mapping[str, Callable[[], Answer]]:
-        """Return what answers each path."""
+        """Return what answers each path; `beside` has to be alive too."""
         ready = {"api": lambda: watchman.problem(watch.last_sync), "runtime": self._runtime_problem}
         return {
-            "/healthz": lambda: health({"loop": self._pulse.check}, failed_status=UNHEALTHY),
+            "/healthz": lambda: health({"loop": self._pulse.check, **beside}, failed_status=UNHEALTHY),
             "/readyz": lambda: health(ready, failed_status=NOT_READY),
             "/metrics": lambda: _metrics(metrics, last_sync=watch.last_sync),
             "/state": lambda: self._state_answer(last_sync=watch.last_sync, problem=watchman.problem(watch.last_sync)),

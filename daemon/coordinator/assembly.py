@@ -19,12 +19,17 @@ from daemon.cluster.recorder import EventRecorder
 from daemon.cluster.transport import HttpApi
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.budget import Budget
+from daemon.coordinator.journal import Journal
 from daemon.coordinator.leading import Leading
 from daemon.coordinator.sending import SENDERS
 from daemon.coordinator.term import Term
-from daemon.coordinator.witness import Witness
+from daemon.coordinator.view import View
+from daemon.coordinator.watchman import Watchman
+from daemon.coordinator.witness import Ears, Witness
 from daemon.observe import logs
 from daemon.observe.answer import Answer
+from daemon.observe.coordinator_metrics import CoordinatorMetrics
+from daemon.observe.health import Check
 
 
 USER_AGENT: Final = f"prewarm-coordinator/{__version__}"
@@ -32,17 +37,23 @@ CONTROLLER: Final = "prewarm.internal/coordinator"
 
 
 class Assembly(msgspec.Struct, frozen=True, kw_only=True):
-    """A coordinator that does not run yet."""
+    """A coordinator that does not run yet; `alive` are the checks of its liveness."""
 
     settings: CoordinatorSettings
     api: HttpApi
     election: LeaderElection
     recorder: EventRecorder
     routes: Mapping[str, Callable[[], Answer]]
+    alive: Mapping[str, Check]
 
 
 def assembled(
-    settings: CoordinatorSettings, *, access: Access, died: Callable[[str, BaseException], None], clock: Clock
+    settings: CoordinatorSettings,
+    *,
+    access: Access,
+    died: Callable[[str, BaseException], None],
+    clock: Clock,
+    has_process: bool = True,
 ) -> Assembly:
     """
     Put a coordinator together.
@@ -52,16 +63,37 @@ def assembled(
         access: its API server, and who it is to that.
         died: hears that a part has died, by its thread's name.
         clock: the time.
+        has_process: whether the process's own figures are among its metrics.
 
     Raises:
         NoAccess: the API server's address or certificates are of no use.
     """
     log = logs.logger()
-    telemetry = Telemetry()
+    watchman = Watchman(log, clock=clock)
+    view = View(settings, leader=lambda: election.leader, watchman=watchman, clock=clock)
+    metrics = CoordinatorMetrics(version=__version__, figures=view.figures, has_process=has_process)
+
+    def requested(verb: str, resource: str, code: str) -> None:
+        witness.requested(verb, resource, code)
+
+    telemetry = Telemetry(requested=requested, restarted=metrics.watch_restarted)
     api = HttpApi(access, user_agent=USER_AGENT, telemetry=telemetry, kept_connections=SENDERS)
     budget = Budget(rate=settings.write_rate, clock=clock)
-    recorder = EventRecorder(api.separate(), controller=CONTROLLER, instance=settings.identity)
-    witness = Witness(log, recorder=recorder, gate_deadline_seconds=settings.gate_deadline_seconds, clock=clock)
+    recorder = EventRecorder(
+        api,
+        controller=CONTROLLER,
+        instance=settings.identity,
+        dropped=metrics.event_dropped,
+        failed=watchman.event_failed,
+        admit=budget.spare_seconds,
+    )
+    witness = Witness(
+        Ears(journal=Journal(log), metrics=metrics, view=view, watchman=watchman, recorder=recorder),
+        identity=settings.identity,
+        leader=lambda: election.leader,
+        gate_deadline_seconds=settings.gate_deadline_seconds,
+        clock=clock,
+    )
 
     def new_term() -> Term:
         return Term(
@@ -79,16 +111,15 @@ def assembled(
         api,
         namespace=settings.lease_namespace,
         identity=settings.identity,
-        listener=Leading(new_term=new_term, changed=lambda leads: log.info("leading" if leads else "not_leading")),
+        listener=Leading(new_term=new_term, changed=witness.leadership_changed),
         clock=clock,
+        missed=watchman.lease_failed,
     )
-    routes: dict[str, Callable[[], Answer]] = {
-        "/healthz": lambda: Answer(body=b"ok\n"),
-        "/readyz": lambda: Answer(body=b"ok\n"),
-        "/state": lambda: Answer(
-            body=msgspec.json.encode(
-                {"leader": election.leader, "is_leading": election.is_leading, "is_acting": witness.is_acting}
-            )
-        ),
-    }
-    return Assembly(settings=settings, api=api, election=election, recorder=recorder, routes=routes)
+    return Assembly(
+        settings=settings,
+        api=api,
+        election=election,
+        recorder=recorder,
+        routes=view.routes(metrics),
+        alive=view.alive,
+    )

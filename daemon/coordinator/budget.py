@@ -6,8 +6,12 @@ write then; so nothing that is decided waits in a queue and goes stale.
 """
 
 import threading
+from typing import Final
 
 from daemon.clock import Clock
+
+
+SPARE_WAIT_SECONDS: Final = 0.1
 
 
 class Budget:
@@ -39,14 +43,14 @@ class Budget:
             self._end_wait(now_seconds)
             return True
 
-    def take_spare(self) -> bool:
-        """Take a token for what is least urgent; False while something else waits for one."""
+    def spare_seconds(self) -> float:
+        """Take a token for what is least urgent and return 0; else how long to wait before asking again."""
         with self._lock:
             self._fill()
-            if self._waits_since is not None or self._tokens < 1.0:
-                return False
-            self._tokens -= 1.0
-            return True
+            if self._waits_since is None and self._tokens >= 1.0:
+                self._tokens -= 1.0
+                return 0.0
+            return max(SPARE_WAIT_SECONDS, (1.0 - self._tokens) / self._rate)
 
     def give_back(self) -> None:
         """Return a token that was not used."""

@@ -1,8 +1,7 @@
 """
 The command: find the API server, take part in the election, lead when it is won, and end in order when told to.
 
-The main thread waits for a signal or for a part's death, and does nothing else. On SIGTERM the term ends first (nothing
-new is sent, what is on its way is waited for), then the Lease is released, then events and HTTP.
+The main thread waits for a signal or for a part's death, and does nothing else.
 """
 
 import sys
@@ -15,7 +14,8 @@ from daemon.cluster.access import NoAccess
 from daemon.cluster.reach import access_of
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.assembly import Assembly, assembled
-from daemon.ending import Died, Ending, start_thread
+from daemon.coordinator.running import Running
+from daemon.ending import Died, Ending
 from daemon.observe import logs
 from daemon.observe.listening import CannotListen
 from daemon.observe.server import HttpServer
@@ -23,9 +23,6 @@ from daemon.observe.server import HttpServer
 
 BAD_INPUT: Final = 2
 CRASHED: Final = 1
-# The kubelet gives a Pod 30 s. A term takes six to end, the Lease two requests of four.
-ELECTION_END_SECONDS: Final = 16.0
-EVENTS_END_SECONDS: Final = 2.0
 
 
 def coordinator(settings: CoordinatorSettings) -> int:
@@ -48,8 +45,7 @@ def coordinator(settings: CoordinatorSettings) -> int:
 
 def _serve(assembly: Assembly, *, server: HttpServer, ending: Ending) -> int:
     log = logs.logger()
-    events = start_thread("events", assembly.recorder.run, ending=ending)
-    election = start_thread("election", assembly.election.run, ending=ending)
+    running = Running(assembly, ending=ending)
     server.start()
     log.info("coordinator_started", version=__version__, port=server.port, identity=assembly.settings.identity)
     end = ending.wait()
@@ -57,11 +53,7 @@ def _serve(assembly: Assembly, *, server: HttpServer, ending: Ending) -> int:
         log.error("thread_died", thread=end.thread, exc_info=end.error)
     else:
         log.info("coordinator_stopping", signal=end.number)
-    assembly.election.stop()
-    election.join(timeout=ELECTION_END_SECONDS)
-    assembly.recorder.stop()
-    events.join(timeout=EVENTS_END_SECONDS)
+    running.stop()
     server.stop()
-    assembly.api.close()
     log.info("coordinator_stopped")
     return CRASHED if isinstance(end, Died) else 0

@@ -22,7 +22,7 @@ from daemon.coordinator.statejson import About, state_json
 from daemon.coordinator.watchman import Watchman
 from daemon.observe.answer import JSON, Answer
 from daemon.observe.coordinator_metrics import CoordinatorMetrics, Figures
-from daemon.observe.health import NOT_READY, UNHEALTHY, Pulse, health
+from daemon.observe.health import NOT_READY, UNHEALTHY, Check, Pulse, health
 from daemon.observe.metrics import CONTENT_TYPE
 
 
@@ -94,11 +94,15 @@ class View:
             return None
         return figures_of(self._state or CoordinatorState(), last_sync=self._last_sync())
 
+    @property
+    def alive(self) -> Mapping[str, Check]:
+        """Return what has to go round: the election, and while it leads the loop."""
+        return {"lease": self._lease_pulse.check, "loop": self._loop_problem}
+
     def routes(self, metrics: CoordinatorMetrics) -> Mapping[str, Callable[[], Answer]]:
         """Return what answers each path."""
-        alive = {"lease": self._lease_pulse.check, "loop": self._loop_problem}
         return {
-            "/healthz": lambda: health(alive, failed_status=UNHEALTHY),
+            "/healthz": lambda: health(self.alive, failed_status=UNHEALTHY),
             "/readyz": lambda: health({"api": self._api_problem}, failed_status=NOT_READY),
             "/metrics": lambda: Answer(body=metrics.text(), content_type=CONTENT_TYPE),
             "/state": self._answer,

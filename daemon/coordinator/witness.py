@@ -7,21 +7,38 @@ It hears the loop, the watches and the election, each in its own thread, and dec
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from daemon.clock import Clock, Moment
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.metadata import Identity
-from daemon.cluster.recorder import EventRecorder
-from daemon.coordinator.announcer import events_of, gate_opened_cold, regarding_job, regarding_node
+from daemon.cluster.recorder import EventRecorder, Regarding
+from daemon.coordinator.announcer import JobEvent, events_of, gate_opened_cold, regarding_job, regarding_node
 from daemon.coordinator.desk import Told
 from daemon.coordinator.gate import Opening
+from daemon.coordinator.journal import Journal
 from daemon.coordinator.loop import CoordinatorLoop
+from daemon.coordinator.measures import Measures
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.requests import Outcome, Request
 from daemon.coordinator.seen import SeenNode
-from daemon.observe.logs import Logger
+from daemon.coordinator.snapshot import snapshot_of
+from daemon.coordinator.view import View
+from daemon.coordinator.watchman import Watchman
+from daemon.observe.coordinator_metrics import CoordinatorMetrics
 
 
-_LOOK_SECONDS: Final = 1.0
+SNAPSHOT_SECONDS: Final = 1.0
+
+
+class Ears(msgspec.Struct, frozen=True, kw_only=True):
+    """Everyone who is told."""
+
+    journal: Journal
+    metrics: CoordinatorMetrics
+    view: View
+    watchman: Watchman
+    recorder: EventRecorder
 
 
 class Witness:
@@ -29,66 +46,110 @@ class Witness:
     Hears everything.
 
     Args:
-        log: where changes are told.
-        recorder: sends events.
+        ears: who is told.
+        identity: this coordinator's.
+        leader: who was last seen to hold the Lease.
         gate_deadline_seconds: for the words of a gate that opened cold.
         clock: the time.
     """
 
-    def __init__(self, log: Logger, *, recorder: EventRecorder, gate_deadline_seconds: float, clock: Clock) -> None:
-        self._log = log
-        self._recorder = recorder
+    def __init__(
+        self,
+        ears: Ears,
+        *,
+        identity: str,
+        leader: Callable[[], str],
+        gate_deadline_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._ears = ears
+        self._measures = Measures(ears.metrics)
+        self._identity = identity
+        self._leader = leader
         self._gate_deadline_seconds = gate_deadline_seconds
         self._clock = clock
         self._last_sync: Callable[[], Moment | None] = lambda: None
-        self.is_acting = False
+        self._published_seconds = float("-inf")
+        self._has_started = False
+
+    def leadership_changed(self, is_leader: bool) -> None:  # noqa: FBT001 - it is what changed
+        """The election was won or lost; in its thread, before a term begins and after it has ended."""
+        self._ears.metrics.leads(is_leader=is_leader)
+        self._ears.view.leads(is_leader=is_leader)
+        if is_leader:
+            self._ears.journal.leadership_won(identity=self._identity)
+            return
+        self._ears.watchman.term_ended()
+        self._ears.journal.leadership_lost(identity=self._identity, leader=self._leader())
+
+    def requested(self, verb: str, resource: str, code: str) -> None:
+        """Hear of each request, as Telemetry tells it."""
+        self._ears.metrics.api_requested(verb, resource, code)
+        self._ears.watchman.requested(verb, resource, code)
+        if resource == "leases":
+            # Each turn of the election asks for its Lease, whatever comes of it.
+            self._ears.view.lease_turned()
 
     def leads(self, paths: Paths, *, last_sync: Callable[[], Moment | None]) -> None:
-        """A term begins, under these paths."""
+        """A loop begins, under these paths."""
         self._last_sync = last_sync
-        self.is_acting = False
-        self._log.info("term_began", api_version=paths.api_version)
+        self._published_seconds = float("-inf")
+        self._ears.view.term_began(last_sync=last_sync)
+        self._ears.journal.term_began(api_version=paths.api_version)
 
     def started(self) -> None:
         """Everything is listed."""
-        self.is_acting = True
-        self._log.info("synced")
+        self._has_started = True
 
     def sent(self, request: Request) -> None:
         """A request is on its way."""
 
     def ended(self, outcome: Outcome) -> None:
         """A request is over."""
-        if outcome.error is not None:
-            self._log.warning("request_failed", path=outcome.request.path, message=outcome.error.message)
+        self._measures.ended(outcome)
 
     def looked(self, loop: CoordinatorLoop) -> None:
         """The loop has gone round."""
+        now = self._clock.now()
+        self._ears.view.looked()
+        self._ears.watchman.synced(self._last_sync())
+        if self._has_started:
+            self._has_started = False
+            self._ears.journal.synced(jobs=len(loop.fleet.jobs), nodes=len(loop.fleet.nodes))
+        if now.seconds >= self._published_seconds + SNAPSHOT_SECONDS:
+            self._published_seconds = now.seconds
+            self._ears.view.published(snapshot_of(loop, now=now))
 
     def status_written(self, told: Told) -> None:
         """A job's status was written."""
+        now_seconds = self._clock.now().seconds
+        self._ears.journal.status_written(told.job, told.earlier, told.later, told.account, now_seconds=now_seconds)
         for event in events_of(told.job, told.earlier, told.later, told.account):
-            self._recorder.record(
-                regarding_job(told.job), kind=event.kind, reason=event.reason, note=event.note, action=event.action
-            )
+            self._record(regarding_job(told.job), event)
 
     def gate_opened(self, node: SeenNode, opening: Opening) -> None:
         """A node's startup taint is off."""
-        self._log.info("gate_opened", node=node.name, reason=opening.reason)
+        self._ears.journal.gate_opened(node.name, reason=opening.reason, cold=opening.cold)
+        self._ears.metrics.gate_opened(opening.reason)
         if opening.reason == "deadline":
             event = gate_opened_cold(opening.cold, deadline_seconds=self._gate_deadline_seconds)
-            self._recorder.record(
-                regarding_node(node), kind=event.kind, reason=event.reason, note=event.note, action=event.action
-            )
+            self._record(regarding_node(node), event)
 
     def write_refused(self, request: Request, error: ClusterError) -> None:
         """The API server refuses what is to be written."""
-        self._log.error("write_refused", path=request.path, message=error.message)
+        self._ears.journal.write_refused(request, error)
 
     def passed_over(self, resource: str, identity: Identity, words: str) -> None:
         """An object can't be read."""
-        self._log.warning("object_passed_over", resource=resource, name=identity.name, problem=words)
+        name = f"{identity.namespace}/{identity.name}" if identity.namespace else identity.name
+        self._ears.metrics.passed_over(resource)
+        self._ears.journal.passed_over(resource, name=name, problem=words)
 
     def watch_failed(self, resource: str, error: ClusterError) -> None:
         """A list or watch failed and is tried again."""
-        self._log.warning("watch_failed", resource=resource, message=error.message)
+        self._ears.watchman.watch_failed(resource, error)
+
+    def _record(self, regarding: Regarding, event: JobEvent) -> None:
+        self._ears.recorder.record(
+            regarding, kind=event.kind, reason=event.reason, note=event.note, action=event.action
+        )

@@ -50,7 +50,7 @@ class Shown:
             clock=self.clock,
         )
         self.routes: Mapping[str, Callable[[], Answer]] = self.view.routes(
-            watch=watch, watchman=watchman, metrics=metrics
+            watch=watch, watchman=watchman, metrics=metrics, beside={}
         )
 
     def status(self, path: str) -> int:
