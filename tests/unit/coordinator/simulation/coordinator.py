@@ -1,0 +1,302 @@
+"""
+A coordinator in virtual time: its loop is the product's, its senders and watches are turned by the timeline.
+
+A request takes a while to come to the API server and its answer to come back; what a watch tells comes after a while
+too, in order for one object and in any order for several. It can be killed at any moment: what it sent still arrives.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from daemon.cluster.errors import ClusterError, Conflict, Invalid, ServerFailed, Unreachable
+from daemon.cluster.interface import Write
+from daemon.coordinator.announcer import JobEvent, events_of
+from daemon.coordinator.budget import Budget
+from daemon.coordinator.decoding import job_of, node_image_of, node_of, pod_of
+from daemon.coordinator.desk import Told
+from daemon.coordinator.events import Gone, Listed, Seen
+from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.gate import Opening
+from daemon.coordinator.loop import LONGEST_WAIT_SECONDS, CoordinatorLoop, Message
+from daemon.coordinator.paths import Paths
+from daemon.coordinator.requests import Outcome, Request
+from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
+from daemon.coordinator.sending import Senders
+from tests.unit.coordinator.simulation.apiserver import (
+    IMAGES,
+    JOBS,
+    NODES,
+    PODS,
+    Change,
+    VirtualApi,
+    identity_of,
+)
+from tests.unit.coordinator.simulation.documents import Json
+from tests.unit.coordinator.simulation.timeline import Timeline
+
+
+GATE: Final = "startup-taint.cluster-autoscaler.kubernetes.io/prewarm"
+_DECODERS: Final[Mapping[str, Callable[[bytes], SeenJob | SeenNodeImage | SeenNode | SeenPod]]] = {
+    JOBS: job_of,
+    IMAGES: node_image_of,
+    NODES: node_of,
+    PODS: pod_of,
+}
+
+
+class Weather(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How requests and watches fare, in seconds and shares of one.
+
+    `refused`, `conflicting`: nothing is done; `unsent`: it never arrives; `lost`: it is done, and the answer is lost.
+    `repeated`: a watch tells the same once more, later.
+    """
+
+    latency: tuple[float, float] = (0.001, 0.003)
+    lag: tuple[float, float] = (0.001, 0.005)
+    refused: float = 0.0
+    conflicting: float = 0.0
+    unsent: float = 0.0
+    lost: float = 0.0
+    repeated: float = 0.0
+
+
+CALM: Final = Weather()
+ROUGH: Final = Weather(
+    latency=(0.001, 0.4), lag=(0.001, 1.5), refused=0.1, conflicting=0.1, unsent=0.05, lost=0.1, repeated=0.2
+)
+
+
+class VirtualCoordinator:
+    """
+    One term of a leader.
+
+    Args:
+        api: the API server.
+        timeline: its clock.
+        weather: how requests and watches fare.
+        chance: where chance comes from.
+        rate: writes a second.
+    """
+
+    def __init__(
+        self,
+        api: VirtualApi,
+        *,
+        timeline: Timeline,
+        weather: Weather = CALM,
+        chance: random.Random,
+        rate: float = 100.0,
+    ) -> None:
+        self.fleet = Fleet(gate_taint=GATE, gate_deadline_seconds=600.0)
+        self.budget = Budget(rate=rate, clock=timeline)
+        self.loop = CoordinatorLoop(
+            self.fleet,
+            paths=Paths("v1beta1"),
+            budget=self.budget,
+            send=self._send,
+            follow_pods=self._follow_pods,
+            listener=self,
+            clock=timeline,
+        )
+        self.weather = weather
+        self.is_dead = False
+        self.turns = 0
+        self.sent_requests: list[Request] = []
+        self.refusals: list[tuple[str, str]] = []
+        self.told: list[tuple[str, JobEvent]] = []
+        self.opened: list[tuple[str, Opening]] = []
+        self.watchers: list[Callable[[], None]] = []
+        self._api = api
+        self._timeline = timeline
+        self._chance = chance
+        self._senders = Senders(_Weathered(api, self), may_send=lambda: True, done=lambda _outcome: None)
+        self._namespaces: frozenset[str] = frozenset()
+        self._told_at: dict[tuple[str, str], float] = {}
+        self._wakes_at: float | None = None
+        self._is_cut = False
+
+    def start(self) -> None:
+        """List everything, and watch."""
+        self._api.watches.append(self._hear)
+        for resource in (JOBS, IMAGES, NODES):
+            documents = list(self._api.objects(resource))
+            self._chance.shuffle(documents)
+            for document in documents:
+                self._post(Seen(_decoded(resource, document)))
+            self._timeline.after(self._draw(self.weather.lag), partial(self._post, Listed(resource)))
+
+    def tell_all(self) -> None:
+        """Tell the loop of every object again, as a watch that lists anew does."""
+        for resource in (JOBS, IMAGES, NODES):
+            for document in self._api.objects(resource):
+                self._post(Seen(_decoded(resource, document)))
+
+    def kill(self) -> None:
+        """End at once, as by SIGKILL: what is on its way arrives, and nobody hears of it."""
+        self.is_dead = True
+        self._api.watches.remove(self._hear)
+
+    def draw_fault(self) -> str:
+        """Choose what befalls a write."""
+        drawn = self._chance.random()
+        for fault in ("refused", "conflicting", "unsent", "lost"):
+            drawn -= getattr(self.weather, fault)
+            if drawn < 0:
+                return fault
+        return ""
+
+    # The loop's turns
+
+    def _turn(self) -> None:
+        """Go once round the loop, as `run` does, and come again when it would."""
+        if self.is_dead:
+            return
+        self.turns += 1
+        loop = self.loop
+        while not loop._inbox.empty():
+            loop._take_all(wait_seconds=0.0)
+        loop._act(self._timeline.now())
+        for watcher in self.watchers:
+            watcher()
+        self._wakes_at = None
+        left = self._seconds_left()
+        if left is not None:
+            self._turn_in(left)
+
+    def _turn_in(self, seconds: float) -> None:
+        at = self._timeline.seconds + seconds
+        if self._wakes_at is None or at < self._wakes_at:
+            self._wakes_at = at
+            self._timeline.after(seconds, lambda: self._turn() if self._wakes_at == at else None)
+
+    def _seconds_left(self) -> float | None:
+        """Return when the loop has to be turned again; nothing happens in the turns that it makes without a reason."""
+        left = self.loop._seconds_left()
+        if left < LONGEST_WAIT_SECONDS or not self.fleet.is_started:
+            return max(left, 0.001) if self.fleet.is_started else None
+        now, waits = self._timeline.now(), []
+        if (wake := self.loop._passing.next_wake()) is not None:
+            waits.append((wake - now.at) / timedelta(seconds=1))
+        if (due := self.loop.desk.next_seconds()) is not None:
+            waits.append(due - now.seconds)
+        return max(0.001, min(waits)) if waits else None
+
+    def _post(self, message: Message) -> None:
+        self.loop.post(message)
+        self._turn_in(0.0)
+
+    # Requests
+
+    def _send(self, request: Request) -> None:
+        self.sent_requests.append(request)
+        self._timeline.after(self._draw(self.weather.latency), lambda: self._arrive(request))
+
+    def _arrive(self, request: Request) -> None:
+        outcome = self._senders._outcome(request)
+        self._timeline.after(self._draw(self.weather.latency), lambda: self._answer(outcome))
+
+    def _answer(self, outcome: Outcome) -> None:
+        if not self.is_dead:
+            self._post(outcome)
+
+    # Watches
+
+    def _hear(self, change: Change) -> None:
+        if change.resource == PODS and identity_of(change.document)[0] not in self._namespaces:
+            return
+        namespace, name, uid = identity_of(change.document)
+        message: Message
+        if change.is_gone:
+            message = Gone(change.resource, namespace, name, uid)
+        else:
+            message = Seen(_decoded(change.resource, change.document))
+        # Of one object in order, of several in any.
+        object_id = (change.resource, f"{namespace}/{name}")
+        at = max(self._timeline.seconds + self._draw(self.weather.lag), self._told_at.get(object_id, 0.0) + 1e-6)
+        self._told_at[object_id] = at
+        self._tell(message, at)
+        if not change.is_gone and self._chance.random() < self.weather.repeated:
+            self._told_at[object_id] = at + 0.5
+            self._tell(message, at + 0.5)
+
+    def _tell(self, message: Message, at: float) -> None:
+        self._timeline.after(at - self._timeline.seconds, lambda: None if self.is_dead else self._post(message))
+
+    def _follow_pods(self, namespaces: frozenset[str]) -> tuple[str, ...]:
+        dropped = tuple(self._namespaces - namespaces)
+        for namespace in namespaces - self._namespaces:
+            self._timeline.after(self._draw(self.weather.lag), partial(self._list_pods, namespace))
+        self._namespaces = namespaces
+        return dropped
+
+    def _list_pods(self, namespace: str) -> None:
+        for document in self._api.objects(PODS):
+            if identity_of(document)[0] == namespace:
+                self._post(Seen(pod_of(msgspec.json.encode(document))))
+        self._post(Listed(PODS, namespace))
+
+    def _draw(self, span: tuple[float, float]) -> float:
+        return self._chance.uniform(*span)
+
+    # What the loop tells
+
+    def started(self) -> None:
+        """Everything is listed."""
+
+    def sent(self, request: Request) -> None:
+        """A request is on its way."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """A request is over."""
+
+    def looked(self, loop: CoordinatorLoop) -> None:
+        """The loop has gone round."""
+
+    def status_written(self, told: Told) -> None:
+        """Keep the events that a job's status is worth."""
+        for event in events_of(told.job, told.earlier, told.later, told.account):
+            self.told.append((told.job.name, event))
+
+    def gate_opened(self, node: SeenNode, opening: Opening) -> None:
+        """Keep which gates were opened."""
+        self.opened.append((node.name, opening))
+
+    def write_refused(self, request: Request, error: ClusterError) -> None:
+        """Keep which writes were given up for a while."""
+        self.refusals.append((request.subject, error.message))
+
+
+class _Weathered:
+    """The API server as a coordinator reaches it."""
+
+    def __init__(self, api: VirtualApi, coordinator: VirtualCoordinator) -> None:
+        self._api = api
+        self._coordinator = coordinator
+
+    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
+        if self._coordinator.draw_fault() == "unsent":
+            raise Unreachable(f"{path}: no answer")
+        return self._api.fetch(path, query=query, timeout_seconds=timeout_seconds)
+
+    def send(self, write: Write, *, timeout_seconds: float) -> bytes:
+        match self._coordinator.draw_fault():
+            case "refused":
+                raise Invalid(f"{write.path}: a foreign writer was first", code=422)
+            case "conflicting":
+                raise Conflict(f"{write.path}: the object has been modified", code=409)
+            case "unsent":
+                raise Unreachable(f"{write.path}: no answer")
+            case "lost":
+                self._api.send(write, timeout_seconds=timeout_seconds)
+                raise ServerFailed(f"{write.path}: timed out after it was done", code=504)
+        return self._api.send(write, timeout_seconds=timeout_seconds)
+
+
+def _decoded(resource: str, document: Json) -> SeenJob | SeenNodeImage | SeenNode | SeenPod:
+    return _DECODERS[resource](msgspec.json.encode(document))
