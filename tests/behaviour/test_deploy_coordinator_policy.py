@@ -35,11 +35,13 @@ LEFT = [TAINTS[0], TAINTS[2]]
 def token(deployed: ApiServer) -> str:
     """The coordinator's, once the policies hold."""
     probe = NodeOnServer(deployed, "test-probe")
-    probe.create()
+    probe.create(taints=[taint(OTHER)])
     found = deployed.token(NAMESPACE, ACCOUNT, node="test-home")
     job = _job(deployed, "default", completion={"type": "Never"}, is_finished=False)
     refused = {
-        "nodes": lambda: _refusal(deployed, probe, {"metadata": {"labels": {"a": "b"}}}, found),
+        "nodes": lambda: refusal(
+            deployed, "PATCH", f"{_path(probe)}?dryRun=All", {"spec": {"taints": []}}, token=found
+        ),
         "jobs": lambda: refusal(deployed, "DELETE", f"{job}?dryRun=All", token=found),
         "events": lambda: refusal(deployed, "POST", EVENTS, event("any", kind="Pod"), token=found),
     }

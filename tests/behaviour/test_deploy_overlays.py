@@ -24,6 +24,8 @@ from tests.servers.processes import until
 
 AGENT = "prewarm-agent"
 STARTING = "example.com/starting"
+# For what is asked until a policy holds: done before, it would be no change any more, which no policy refuses.
+DRY = "?dryRun=All"
 README = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
 
 
@@ -93,7 +95,7 @@ def test_another_taint_is_the_one_that_may_be_taken_off(
     until(
         lambda: (
             f'takes the taint "{STARTING}" off'
-            in refusal(apiserver, "PATCH", path, {"spec": {"taints": [taint(STARTING)]}}, token=token)
+            in refusal(apiserver, "PATCH", f"{path}{DRY}", {"spec": {"taints": [taint(STARTING)]}}, token=token)
         ),
         what="the policy holds",
         timeout_seconds=30,
@@ -167,7 +169,7 @@ def test_the_policies_of_a_coordinator_hold_on_every_node(everywhere: ApiServer)
     cordon = {"spec": {"unschedulable": True}}
 
     until(
-        lambda: "but its taints" in refusal(everywhere, "PATCH", f"/api/v1/nodes/{OWN}", cordon, token=token),
+        lambda: "but its taints" in refusal(everywhere, "PATCH", f"/api/v1/nodes/{OWN}{DRY}", cordon, token=token),
         what="the policy holds",
         timeout_seconds=30,
     )
