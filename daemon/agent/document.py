@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from daemon.api.nodeimage import Phase, TagStatus
-from daemon.api.reasons import Reason
+from daemon.api.reasons import Reason, Word
 from daemon.api.times import format_time
 from daemon.api.wire import to_wire
 from daemon.node.report import LONGEST_MESSAGE, Report
@@ -101,18 +101,18 @@ def _conditions(report: Report, *, earlier: Parts, now: datetime) -> list[dict[s
     runtime = _condition(
         _RUNTIME_READY,
         problem=None if report.is_runtime_up else (Reason.RUNTIME_UNAVAILABLE, report.runtime_problem),
-        good=("RuntimeAnswers", report.runtime or "no answer was needed yet"),
+        good=(Word.RUNTIME_ANSWERS, report.runtime or "no answer was needed yet"),
     )
     space = _condition(
         _SPACE_SUFFICIENT,
         problem=(Reason.DISK_LOW, report.space_problem) if report.space_problem else None,
-        good=("EnoughSpace", "no image waits for space"),
+        good=(Word.ENOUGH_SPACE, "no image waits for space"),
     )
     said = {"observedGeneration": report.generation}
     return [{**_since(one, earlier=earlier, now=now), **said} for one in (runtime, space)]
 
 
-def _condition(name: str, *, problem: tuple[Reason, str] | None, good: tuple[str, str]) -> dict[str, object]:
+def _condition(name: str, *, problem: tuple[Reason, str] | None, good: tuple[Word, str]) -> dict[str, object]:
     reason, message = problem or good
     status = "False" if problem else "True"
     return {"type": name, "status": status, "reason": str(reason), "message": message[:LONGEST_MESSAGE]}
