@@ -195,7 +195,7 @@ def _renewing(job: JobRecord) -> int:
     refresh = job.task.job.template.prewarm.refresh or Refresh()
     if not refresh.spread_seconds:
         return job.tally.open
-    return job.tally.open + job.tally.due_until(job.last_refresh + timedelta(seconds=refresh.spread_seconds))
+    return job.tally.open + job.tally.renewals_until(job.last_refresh + timedelta(seconds=refresh.spread_seconds))
 
 
 def _open_nodes(fleet: Fleet, job: JobRecord) -> list[str]:
@@ -209,7 +209,7 @@ def _next_refresh(job: JobRecord, *, now: datetime) -> datetime | None:
         return None
     refresh = job.task.job.template.prewarm.refresh or Refresh()
     if refresh.schedule is None:
-        return job.tally.next_due()
+        return job.tally.next_renewal()
     return next_fire(refresh.schedule, zone=find_time_zone(refresh.time_zone), after=now)
 
 

@@ -6,7 +6,7 @@ entry.py's, how it is written nodepatch.py's, who may have a grant plan.py's.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -130,13 +130,20 @@ def _change(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozense
         status=status,
         claims=claims,
         generation=image.generation if image is not None else 0,
-        now=now.at,
+        now=_granted_at(fleet, claims, now=now.at),
         node=record.name,
     )
     if current is not None and entry is not None and _can_wait(record, claims, current=current, entry=entry):
         entry = current
     tests_status = needs_resource_version(current, status=status, claims=claims)
     return Change(entry=entry, tests_status=tests_status)
+
+
+def _granted_at(fleet: Fleet, claims: Sequence[Claim], *, now: datetime) -> datetime:
+    """Return the time of a grant: never before the run or edit that it is for, which may be a second ahead."""
+    tasks = [fleet.jobs[claim.job.uid].task for claim in claims if claim.is_granted]
+    times = [at for task in tasks if task is not None for at in (task.rerun_at, task.edited_at) if at is not None]
+    return max([now, *times])
 
 
 def _claims(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozenset[str]) -> list[Claim]:
@@ -191,7 +198,7 @@ def _can_wait(record: NodeRecord, claims: Sequence[Claim], *, current: TagEntry,
     if any(claim.is_granted for claim in claims) or not is_same or current.prewarm.suspended != entry.prewarm.suspended:
         return False
     standings = [record.standings.get(claim.job.uid) for claim in claims]
-    return any(standing is not None and standing.is_candidate and standing.ended_version >= 0 for standing in standings)
+    return any(standing is not None and standing.is_candidate for standing in standings)
 
 
 def _sandboxes(

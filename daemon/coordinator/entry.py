@@ -83,7 +83,12 @@ def next_entry(
     if current is not None and not _is_raised(current, status=status, claims=in_order):
         kept = replace(settings, round=current.prewarm.round, ended=_kept_ends(current, claims=in_order))
         return replace(
-            asked, version=current.version, created_at=current.created_at, owner_references=owners, prewarm=kept
+            asked,
+            version=current.version,
+            created_at=current.created_at,
+            image_pull_policy=_kept_policy(current, asked),
+            owner_references=owners,
+            prewarm=kept,
         )
     raised = replace(settings, round=_round(in_order), ended=_ends(current, status=status, claims=in_order))
     version = _next_version(current, status=status, generation=generation)
@@ -183,6 +188,12 @@ def _answer(entry: TagEntry, status: TagStatus | None) -> Phase | None:
     if status is None or status.version != entry.version or status.reason == Reason.AGENT_SILENT:
         return None
     return status.phase
+
+
+def _kept_policy(current: TagEntry, asked: TagEntry) -> ImagePullPolicy:
+    """Say Always only where the version was asked for so: what ended before says nothing of the registry."""
+    is_new = asked.image_pull_policy is ImagePullPolicy.ALWAYS
+    return current.image_pull_policy if is_new else asked.image_pull_policy
 
 
 def _next_version(current: TagEntry | None, *, status: TagStatus | None, generation: int) -> int:

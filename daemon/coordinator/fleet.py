@@ -19,7 +19,7 @@ from daemon.coordinator.records import JobRecord, NodeRecord, deadline_of, end_o
 from daemon.coordinator.seen import ImageKey, SeenNode
 from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import next_look, skip_of
-from daemon.coordinator.standing import standing_of
+from daemon.coordinator.standing import Task, standing_of
 from daemon.coordinator.todo import Todo
 from daemon.coordinator.upkeep import upkeep_of
 from daemon.coordinator.wakes import Wake, Wakes, Why
@@ -70,8 +70,7 @@ class Fleet:
             self.end(job)
             self.schedule(job)
             return
-        self.by_image.setdefault(job.task.key, set()).add(job.uid)
-        self.pods.add(job)
+        self.link(job)
         selected = {name for name, record in self.nodes.items() if self.selects(job, record)}
         for name in job.names - selected:
             if (record := self.nodes.get(name)) is not None:
@@ -84,7 +83,7 @@ class Fleet:
 
     def end(self, job: JobRecord) -> None:
         """Forget where nodes stand for a job that asks for nothing any more."""
-        self.unlink(job)
+        self.unlink(job, job.task)
         for name in job.names:
             record = self.nodes.get(name)
             if record is not None:
@@ -93,13 +92,20 @@ class Fleet:
         job.tally = type(job.tally)()
         job.names = set()
 
-    def unlink(self, job: JobRecord) -> None:
-        """Take a job out of the indices, as long as it still has the task that it stands there for."""
-        if job.task is None:
+    def link(self, job: JobRecord) -> None:
+        """Put a job into the indices."""
+        if job.task is not None:
+            self.by_image.setdefault(job.task.key, set()).add(job.uid)
+            self.pods.add(job)
+
+    def unlink(self, job: JobRecord, task: Task | None) -> None:
+        """Take a job out of the indices, where it stands for this task."""
+        if task is None:
             return
-        self.by_image.get(job.task.key, set()).discard(job.uid)
-        if not self.by_image.get(job.task.key):
-            self.by_image.pop(job.task.key, None)
+        uids = self.by_image.get(task.key, set())
+        uids.discard(job.uid)
+        if not uids:
+            self.by_image.pop(task.key, None)
         self.pods.remove(job)
 
     def suspect_owned(self, uid: str) -> None:
@@ -227,7 +233,7 @@ class Fleet:
 
     def schedule(self, job: JobRecord, *, after: datetime | None = None) -> None:
         """Have the job looked at when its next turn, its deadline or its end of life comes; only later than `after`."""
-        times = [job.tally.next_due(), deadline_of(job), end_of_life(job.seen)]
+        times = [job.tally.next_turn(), deadline_of(job), end_of_life(job.seen)]
         coming = [at for at in times if at is not None and (after is None or at > after)]
         if coming and (job.looks_at is None or min(coming) < job.looks_at):
             job.looks_at = min(coming)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from daemon.clock import Moment
 from daemon.coordinator.fleet import Fleet
-from daemon.coordinator.records import JobRecord, NodeRecord, course_of, task_of
+from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.silence import heard_of
 
@@ -23,7 +23,7 @@ class Learning:
         """Take a job for new or changed; what is older than what is known says nothing."""
         job = self._fleet.jobs.get(seen.uid)
         if job is None:
-            job = self._fleet.jobs[seen.uid] = JobRecord(seen)
+            job = self._fleet.jobs[seen.uid] = JobRecord(seen, now=now.at)
             if self._fleet.is_started:
                 self._fleet.begin(job, now=now)
             return
@@ -32,7 +32,7 @@ class Learning:
         if self._fleet.is_started:
             self._job_changed(job, seen=seen, now=now)
         else:
-            job.take(seen)
+            job.take(seen, now=now.at)
 
     def job_gone(self, uid: str) -> None:
         """Take a job for gone: its entries are no longer wanted for it."""
@@ -117,14 +117,13 @@ class Learning:
 
     def _job_changed(self, job: JobRecord, *, seen: SeenJob, now: Moment) -> None:
         is_edited = job.seen.generation != seen.generation
-        if (course_of(seen), task_of(seen)) != (job.course, job.task):
-            self._fleet.unlink(job)
-            job.take(seen)
+        course, task = job.course, job.task
+        job.take(seen, now=now.at)
+        if (job.course, job.task) != (course, task):
+            self._fleet.unlink(job, task)
             self._fleet.begin(job, now=now)
             self._fleet.suspect_owned(job.uid)
-            return
-        job.take(seen)
-        if is_edited:
+        elif is_edited:
             self._fleet.todo.dirty.add(job.uid)
 
     def _after_loss(self, record: NodeRecord, *, now: Moment) -> None:

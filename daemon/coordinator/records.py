@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
@@ -40,14 +42,17 @@ def course_of(seen: SeenJob) -> Course:
     return Course.AGAIN if is_newer else Course.FINISHED
 
 
-def task_of(seen: SeenJob) -> Task | None:
+def task_of(seen: SeenJob, *, edited_at: datetime | None) -> Task | None:
     """Return what an active job asks of its nodes; None of another."""
     if course_of(seen) is not Course.ACTIVE or seen.job is None or seen.key is None:
         return None
-    task = Task(job=seen.job, key=seen.key)
-    if task.is_never:
-        return task
-    return Task(job=seen.job, key=seen.key, rerun_at=seen.status.last_refresh_time)
+    task = Task(job=seen.job, key=seen.key, edited_at=edited_at)
+    return task if task.is_never else msgspec.structs.replace(task, rerun_at=seen.status.last_refresh_time)
+
+
+def _is_unobserved(seen: SeenJob) -> bool:
+    """Tell whether a job was edited since a coordinator last looked at it."""
+    return 0 < seen.status.observed_generation < seen.generation
 
 
 class JobRecord:
@@ -58,20 +63,27 @@ class JobRecord:
     active.
     """
 
-    def __init__(self, seen: SeenJob) -> None:
+    def __init__(self, seen: SeenJob, *, now: datetime) -> None:
         self.tally = Tally()
         self.names: set[str] = set()
         self.pods: Counter[str] = Counter()
         self.last_refresh: datetime | None = None
         self.is_refreshing = _was_refreshing(seen)
-        self.seen, self.course, self.task = seen, course_of(seen), task_of(seen)
+        self.edited_at: datetime | None = None
+        self.edited_generation = 0
+        self.seen, self.course = seen, course_of(seen)
+        self.task: Task | None = None
         self.looks_at: datetime | None = None
-        self.take(seen)
+        self.take(seen, now=now)
 
-    def take(self, seen: SeenJob) -> None:
+    def take(self, seen: SeenJob, *, now: datetime) -> None:
         """Take over what its object says."""
-        self.seen = seen
-        self.course, self.task = course_of(seen), task_of(seen)
+        is_edited = self.seen.generation != seen.generation or _is_unobserved(seen)
+        if is_edited and self.edited_generation != seen.generation:
+            # Later than any createdAt, which has whole seconds, of what was granted before.
+            self.edited_at, self.edited_generation = now.replace(microsecond=0) + timedelta(seconds=1), seen.generation
+        self.seen, self.course = seen, course_of(seen)
+        self.task = task_of(seen, edited_at=self.edited_at)
         told = seen.status.last_refresh_time
         if told is not None and (self.last_refresh is None or told > self.last_refresh):
             self.last_refresh = told

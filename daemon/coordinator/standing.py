@@ -47,12 +47,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a job asks of each of its nodes.
 
-    `rerun_at` is when it began again after it had finished: what was granted before then counts no more.
+    Attributes:
+        job: the job.
+        key: its image.
+        rerun_at: when it began again after it had finished: what was granted before then counts no more.
+        edited_at: when it was last edited: what was granted before then, and failed, is tried again.
     """
 
     job: ImagePullJob
     key: ImageKey
     rerun_at: datetime | None = None
+    edited_at: datetime | None = None
 
     @property
     def is_never(self) -> bool:
@@ -215,7 +220,7 @@ def _ended(
         now=now,
         node=node,
     )
-    is_due = turn.due_at <= now or (phase is Phase.FAILED and _asks_more(task, entry))
+    is_due = turn.due_at <= now or (phase is Phase.FAILED and _is_edited(task, entry))
     if is_sent:
         return Standing(
             stand=Stand.GRANTED,
@@ -251,10 +256,12 @@ def _group(*, is_good: bool, has_image: bool) -> Group:
     return Group.WARM if is_good else Group.STALE
 
 
-def _asks_more(task: Task, entry: TagEntry) -> bool:
-    """Tell whether the job was edited to be more patient than the entry that failed (kruise#2221)."""
+def _is_edited(task: Task, entry: TagEntry) -> bool:
+    """Tell whether the job has been edited since, or is more patient than the entry that failed (kruise#2221)."""
     asked, given = task.job.template.pull_policy, entry.pull_policy
-    return asked.timeout_seconds > given.timeout_seconds or asked.backoff_limit > given.backoff_limit
+    is_longer = asked.timeout_seconds > given.timeout_seconds or asked.backoff_limit > given.backoff_limit
+    is_older = task.edited_at is not None and entry.created_at is not None and entry.created_at < task.edited_at
+    return is_longer or is_older
 
 
 def _end_of(status: TagStatus | None, *, is_answer: bool) -> datetime | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from daemon.coordinator.account import Account, ReasonCount
+from daemon.coordinator.dues import Dues
 from daemon.coordinator.standing import Group, Stand, Standing
 
 
@@ -46,8 +47,8 @@ class Tally:
         self._changed = 0
         self._candidates: dict[str, Order] = {}
         self._heap: list[tuple[Order, str]] = []
-        self._dues: dict[str, datetime] = {}
-        self._due_heap: list[tuple[datetime, str]] = []
+        self._turns = Dues()
+        self._renewals = Dues()
 
     def change(self, node: str, before: Standing | None, after: Standing | None, *, order: Order | None) -> None:
         """Count a node's new standing in place of its old one; `order` ranks it while it is a candidate."""
@@ -56,7 +57,9 @@ class Tally:
         if after is not None:
             self._count(node, after, step=1)
         self._rank(node, order if after is not None and after.is_candidate else None)
-        self._time(node, after.due_at if after is not None and after.skip is None else None)
+        due_at = after.due_at if after is not None and after.skip is None else None
+        self._turns.put(node, due_at)
+        self._renewals.put(node, due_at if after is not None and after.stand is Stand.SUCCEEDED else None)
 
     def count(self, stand: Stand) -> int:
         """Return how many answering nodes stand there."""
@@ -103,24 +106,21 @@ class Tally:
         if order is not None:
             heapq.heappush(self._heap, (order, node))
 
-    def next_due(self) -> datetime | None:
-        """Return when the next node's turn comes by time alone."""
-        while self._due_heap and self._dues.get(self._due_heap[0][1]) != self._due_heap[0][0]:
-            heapq.heappop(self._due_heap)
-        return self._due_heap[0][0] if self._due_heap else None
+    def next_turn(self) -> datetime | None:
+        """Return when the next node's turn comes by time alone: its renewal, or another round."""
+        return self._turns.first()
+
+    def next_renewal(self) -> datetime | None:
+        """Return when the first node's renewal comes."""
+        return self._renewals.first()
 
     def take_due(self, now: datetime) -> list[str]:
         """Return the nodes whose turn has come, and forget it."""
-        found: list[str] = []
-        while (at := self.next_due()) is not None and at <= now:
-            node = heapq.heappop(self._due_heap)[1]
-            del self._dues[node]
-            found.append(node)
-        return found
+        return self._turns.take(now)
 
-    def due_until(self, at: datetime) -> int:
-        """Count the nodes whose next turn comes until then."""
-        return sum(1 for due_at in self._dues.values() if due_at <= at)
+    def renewals_until(self, at: datetime) -> int:
+        """Count the nodes whose renewal comes until then."""
+        return self._renewals.until(at)
 
     def account(
         self,
@@ -191,13 +191,6 @@ class Tally:
         elif self._candidates.get(node) != order:
             self._candidates[node] = order
             heapq.heappush(self._heap, (order, node))
-
-    def _time(self, node: str, due_at: datetime | None) -> None:
-        if due_at is None:
-            self._dues.pop(node, None)
-        elif self._dues.get(node) != due_at:
-            self._dues[node] = due_at
-            heapq.heappush(self._due_heap, (due_at, node))
 
 
 def _keep(nodes: dict[str, Standing], node: str, standing: Standing, *, step: int) -> None:
