@@ -136,7 +136,7 @@ def test_one_daemonset_has_agents_that_coordinate(daemonset_only: list[dict[str,
     (container,) = spec["containers"]
 
     assert ["agent", "--with-coordinator"] == container["args"]
-    assert ACCOUNT == spec["serviceAccountName"]
+    assert (ACCOUNT, 60) == (spec["serviceAccountName"], spec["terminationGracePeriodSeconds"])
     assert {"NODE_NAME", "POD_NAME", "POD_NAMESPACE"} == {each["name"] for each in container["env"]}
     assert [{"operator": "Exists"}] == spec["tolerations"]
 
