@@ -15,11 +15,11 @@ from pathlib import Path
 
 from daemon.agent.assembly import Assembly, assembled
 from daemon.agent.command import _serve
-from daemon.agent.ending import Ending
 from daemon.clock import Moment, SystemClock
 from daemon.cluster.access import in_pod
 from daemon.config import AgentSettings
 from daemon.credentials.sources import Credentials
+from daemon.ending import Ending
 from tests.servers.apiserver import ApiServer
 
 

@@ -8,10 +8,10 @@ import msgspec
 
 from daemon.agent.assembly import assembled
 from daemon.agent.command import _serve
-from daemon.agent.ending import Ending
 from daemon.clock import SystemClock
 from daemon.config import AgentSettings
 from daemon.credentials.sources import Credentials
+from daemon.ending import Ending
 from daemon.observe.logs import configure
 from tests.servers.scripted_api import ScriptedApi
 from tests.unit.observe.before import logging_as_before
@@ -35,7 +35,7 @@ def test_a_part_that_dies_ends_the_process_and_is_named(tmp_path: Path) -> None:
     with ScriptedApi() as api, logging_as_before(), Ending() as ending:
         configure("json", stream=stream)
         whole = assembled(settings, access=api.access(tmp_path), credentials=Credentials(), clock=SystemClock())
-        code = _serve(msgspec.structs.replace(whole, watch=DeadWatch()), ending=ending)
+        code = _serve(msgspec.structs.replace(whole, watch=DeadWatch()), coordination=None, ending=ending)
 
     died = next(line for line in map(json.loads, stream.getvalue().splitlines()) if line["event"] == "thread_died")
     assert (1, "watch") == (code, died["thread"])
