@@ -174,7 +174,8 @@ class Tally:
         if standing.skip is not None:
             _keep(self._skipped, node, standing, step=step)
             return
-        self._stands[standing.stand] += step
+        # A suspended grant is served no more than one that was never sent (batch/v1: a suspended Job has active 0).
+        self._stands[Stand.WAITING if standing.is_suspended else standing.stand] += step
         if standing.stand is Stand.FAILED:
             _keep(self._failed, node, standing, step=step)
         if standing.bytes is not None:
