@@ -12,12 +12,14 @@ import yaml
 
 from deploy.render import DAEMONSET_ONLY, ROOT, render
 from tests.rights import documented, granted
+from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import ACCOUNT, NAMESPACE
 from tests.servers.crds import ours, until_served
 from tests.servers.deployment import OWN, event, nodeimages, refusal, status_patch
+from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.nodes import GATE, NodeOnServer, taint
 from tests.servers.processes import until
 
@@ -173,6 +175,29 @@ def test_the_policies_of_a_coordinator_hold_on_every_node(everywhere: ApiServer)
         what="the policy holds",
         timeout_seconds=30,
     )
+
+
+def test_an_agent_with_the_overlay_s_account_coordinates(everywhere: ApiServer, tmp_path: Path) -> None:
+    """It leads, makes the NodeImage of its node, serves it, and is refused nothing; its runtime is away."""
+    node = NodeOnServer(everywhere, "test-both")
+    node.create(taints=[taint(GATE)])
+    agent = AgentProcess(
+        everywhere,
+        tmp_path / "agent",
+        node_name=node.name,
+        endpoint=str(tmp_path / "absent.sock"),
+        options=("--with-coordinator",),
+        variables={"POD_NAMESPACE": NAMESPACE},
+        account=(NAMESPACE, ACCOUNT),
+    )
+
+    with agent:
+        node.until_untainted(GATE)
+        image = NodeImageOnServer(everywhere, node.name)
+        until(lambda: agent.told("node_image_found"), what="the agent has its NodeImage", timeout_seconds=30)
+        until(lambda: image.read().get("status"), what="the agent has reported", timeout_seconds=30)
+
+        assert [] == [line for line in agent.lines() if "forbidden" in str(line.get("message", "")).lower()]
 
 
 def test_what_is_left_of_the_deployment_is_taken_away(apiserver: ApiServer) -> None:
