@@ -14,10 +14,10 @@ import msgspec
 from daemon.api.reasons import Reason, Word
 from daemon.cluster.recorder import Regarding
 from daemon.coordinator.account import Account
-from daemon.coordinator.conditions import COMPLETE, FAILED, STALLED, condition, is_always
+from daemon.coordinator.conditions import COMPLETE, FAILED, STALLED, condition, conditions_in
 from daemon.coordinator.jobfields import prewarm
-from daemon.coordinator.jobstatus import conditions_in
 from daemon.coordinator.seen import SeenJob, SeenNode
+from daemon.coordinator.verdicts import is_always
 
 
 REFRESH_STARTED: Final = "RefreshStarted"

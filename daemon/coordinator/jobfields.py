@@ -12,7 +12,8 @@ from typing import Final
 
 from daemon.api.times import format_time, parse_time
 from daemon.coordinator.account import Account, ReasonCount
-from daemon.coordinator.conditions import LONGEST_MESSAGE, word
+from daemon.coordinator.conditions import LONGEST_MESSAGE
+from daemon.coordinator.verdicts import word
 
 
 GROUPS: Final = 16

@@ -1,41 +1,30 @@
 """
 A job's status as it should stand, how urgent it is to write it, and with which patch.
 
-Pure. The fields that OpenKruise has mean and say what they say there, word for word, since others read them; what it
-has no word for begins in the same way. What a job has come to is conditions.py's, `status.prewarm` jobfields.py's;
-pacing and sending are the loop's.
+Pure. The fields that OpenKruise has mean what they mean there, since others read them. What a job has come to is
+verdicts.py's, its words jobmessage.py's, `status.prewarm` jobfields.py's; pacing and sending are desk.py's.
 
 Compared is always with what the API server has made of the last write. OpenKruise's CRDs drop our fields, and comparing
-with what was sent would write for ever: the loop keeps what it sent last and what was answered, asks `stands` before it
-writes, and hands `said_before` to `next_status`. It forgets both when the jobs are listed anew, as they are once
-another schema has been put over the old one.
+with what was sent would write for ever: whoever writes keeps what was sent last and what was answered, asks `stands`
+first, and hands `said_before` to `next_status`. Where our CRDs are put over those, our fields come with the next write
+of a field that both know.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
-import msgspec
-
-from daemon.api.reasons import Reason
 from daemon.api.times import format_time
 from daemon.cluster.interface import Resource
-from daemon.coordinator.account import Account, ReasonCount
-from daemon.coordinator.conditions import (
-    LONGEST_MESSAGE,
-    Conditions,
-    Outcome,
-    conditions_of,
-    is_always,
-    outcome_of,
-    refusal,
-)
+from daemon.coordinator.account import Account
+from daemon.coordinator.conditions import LONGEST_MESSAGE, STALLED, condition, conditions_in, conditions_of
+from daemon.coordinator.deadline import FAILED_NODES, past_deadline
 from daemon.coordinator.jobfields import Fields, is_refreshing, number, prewarm, prewarm_of, time_in
+from daemon.coordinator.jobmessage import message_of
 from daemon.coordinator.seen import SeenJob
+from daemon.coordinator.verdicts import Verdicts, is_always, verdicts_of
 
-
-FAILED_NODES: Final = 1_000
 
 _OURS: Final = frozenset(
     {
@@ -91,12 +80,15 @@ def next_status(
         return dict(said)
     if "completionTime" in said:
         return _again(job, account, earlier=said, now=now)
-    conditions = conditions_in(said)
-    had_warm = number(said, "prewarm", "nodes", "warm")
-    outcome = outcome_of(job, account, earlier=conditions, had_warm=had_warm, deadline_passed=deadline_passed)
-    if outcome.ending is not None and outcome.ending.reason == Reason.DEADLINE_EXCEEDED.value:
-        account = _past_deadline(account)
-    return _status(job, account, outcome=outcome, earlier=said, now=now)
+    verdicts = verdicts_of(
+        job,
+        account,
+        stalled=condition(conditions_in(said), STALLED),
+        had_warm=number(said, "prewarm", "nodes", "warm"),
+        deadline_passed=deadline_passed,
+    )
+    account = past_deadline(account) if verdicts.is_late else account
+    return _status(job, account, verdicts=verdicts, earlier=said, now=now)
 
 
 def is_finished(job: SeenJob, status: Mapping[str, object]) -> bool:
@@ -157,12 +149,6 @@ def said_before(
     return sent if sent is not None and answered is not None and answered == current else current
 
 
-def conditions_in(status: Mapping[str, object]) -> Conditions:
-    """Return the conditions that stand in a status."""
-    found = status.get("conditions")
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
-
-
 def _again(job: SeenJob, account: Account, *, earlier: Mapping[str, object], now: datetime) -> Fields:
     """Begin again, later than what has ended, so that entries of the two runs are told apart by their time."""
     ended_at = time_in(earlier, "completionTime") or now
@@ -170,45 +156,14 @@ def _again(job: SeenJob, account: Account, *, earlier: Mapping[str, object], now
     started_at = max(pinned, ended_at + timedelta(seconds=1))
     begun = {**earlier, "startTime": format_time(started_at)}
     fresh = Account(last_refresh=started_at, limit=account.limit)
-    return _status(job, fresh, outcome=Outcome(), earlier=begun, now=now)
-
-
-def _past_deadline(account: Account) -> Account:
-    """Count all that have not ended as failed, each once (8.2 number 14: OpenKruise names some twice)."""
-    names = tuple(sorted({*account.failed_nodes, *account.open_nodes})[:FAILED_NODES])
-    return msgspec.structs.replace(
-        account,
-        failed=account.failed + account.open,
-        waiting=0,
-        granted=0,
-        pulling=0,
-        failed_nodes=names,
-        failures=_with_late(account),
-    )
-
-
-def _with_late(account: Account) -> tuple[ReasonCount, ...]:
-    """Add the nodes that the deadline met to the failures, the commonest first."""
-    if not account.open:
-        return account.failures
-    reason = Reason.DEADLINE_EXCEEDED.value
-    before = [group for group in account.failures if group.reason == reason]
-    nodes = sorted({name for group in before for name in group.nodes} | set(account.open_nodes))
-    late = ReasonCount(
-        reason=reason,
-        count=account.open + sum(group.count for group in before),
-        nodes=tuple(nodes),
-        message="job exceeds activeDeadlineSeconds",
-    )
-    others = [group for group in account.failures if group.reason != reason]
-    return tuple(sorted([late, *others], key=lambda group: (-group.count, group.reason)))
+    return _status(job, fresh, verdicts=Verdicts(), earlier=begun, now=now)
 
 
 def _status(
-    job: SeenJob, account: Account, *, outcome: Outcome, earlier: Mapping[str, object], now: datetime
+    job: SeenJob, account: Account, *, verdicts: Verdicts, earlier: Mapping[str, object], now: datetime
 ) -> Fields:
     """Put a status together, with what other writers have put there."""
-    is_moving = outcome == Outcome()
+    is_moving = verdicts == Verdicts()
     refreshing = not is_always(job) and is_refreshing(account, earlier=earlier)
     fields: Fields = {name: value for name, value in earlier.items() if name not in _OURS}
     fields |= {
@@ -218,41 +173,15 @@ def _status(
         "active": account.granted + account.pulling,
         "succeeded": account.succeeded,
         "failed": account.failed,
-        "message": _message(account, outcome)[:LONGEST_MESSAGE],
-        "conditions": conditions_of(job, account, outcome=outcome, earlier=conditions_in(earlier), now=now),
+        "message": message_of(account, verdicts)[:LONGEST_MESSAGE],
+        "conditions": conditions_of(job, account, verdicts=verdicts, earlier=conditions_in(earlier), now=now),
         "prewarm": prewarm_of(account, earlier=earlier, is_moving=is_moving, is_refreshing=refreshing, now=now),
     }
     if account.failed_nodes:
         fields["failedNodes"] = list(account.failed_nodes[:FAILED_NODES])
-    if outcome.ending is not None:
+    if verdicts.ending is not None:
         fields["completionTime"] = format_time(now)
     return fields
-
-
-def _message(account: Account, outcome: Outcome) -> str:
-    """Say how far a job is, in OpenKruise's words as far as it has some."""
-    if outcome.ending is not None:
-        return _last_message(outcome.ending.reason)
-    if outcome.stall is not None and not account.desired:
-        return f"job is stalled: {outcome.stall.reason}: {outcome.stall.message}"
-    if outcome.stall is not None:
-        return f"job is stalled, {_progress(account)}: {outcome.stall.reason}: {outcome.stall.message}"
-    if outcome.suspension is not None:
-        return f"job is suspended, {_progress(account)}"
-    refused = f", {refusal(account)}" if account.refused else ""
-    return f"job is running, {_progress(account)}{refused}"
-
-
-def _last_message(reason: str) -> str:
-    if reason == Reason.DEADLINE_EXCEEDED.value:
-        return "job exceeds activeDeadlineSeconds"
-    return "job has completed" + (", no node is selected" if reason == Reason.NO_NODES_SELECTED.value else "")
-
-
-def _progress(account: Account) -> str:
-    if not account.desired:
-        return "no progress"
-    return f"progress {100 * (account.succeeded + account.failed) / account.desired:.1f}%"
 
 
 def _states(status: Mapping[str, object]) -> dict[object, object]:

@@ -13,9 +13,8 @@ from typing import Final
 from daemon.cluster.errors import ClusterError
 from daemon.coordinator.account import Account
 from daemon.coordinator.announcer import REFRESH_FINISHED, REFRESH_STARTED, STALLED_EVENT, events_of
-from daemon.coordinator.conditions import FAILED, condition
+from daemon.coordinator.conditions import FAILED, condition, conditions_in
 from daemon.coordinator.jobfields import time_in
-from daemon.coordinator.jobstatus import conditions_in
 from daemon.coordinator.requests import Request
 from daemon.coordinator.seen import SeenJob
 from daemon.observe.logs import Logger
@@ -79,10 +78,6 @@ class Journal:
         elif self._is_due(job.uid, earlier=earlier, later=later, now_seconds=now_seconds):
             self._log.info(_course(earlier, later), job=name, **_counts(account), message=str(later.get("message")))
 
-    def job_gone(self, uid: str) -> None:
-        """Forget a job."""
-        self._told_seconds.pop(uid, None)
-
     def gate_opened(self, node: str, *, reason: str, cold: tuple[str, ...]) -> None:
         """A node's startup taint is off."""
         level = self._log.warning if reason == "deadline" else self._log.info
@@ -120,13 +115,18 @@ class Journal:
     ) -> bool:
         """Tell a job's begin, and how far it is each ten seconds; what changes nothing of that is no line."""
         if not earlier.get("startTime") or earlier.get("startTime") != later.get("startTime"):
-            self._told_seconds[uid] = now_seconds
+            self._tell(uid, now_seconds=now_seconds)
             return True
         is_news = earlier.get("message") != later.get("message")
         if not is_news or now_seconds < self._told_seconds.get(uid, float("-inf")) + PROGRESS_SECONDS:
             return False
-        self._told_seconds[uid] = now_seconds
+        self._tell(uid, now_seconds=now_seconds)
         return True
+
+    def _tell(self, uid: str, *, now_seconds: float) -> None:
+        """Note a line, and forget those that keep back no other any more: their jobs may be gone."""
+        kept = {other: at for other, at in self._told_seconds.items() if now_seconds < at + PROGRESS_SECONDS}
+        self._told_seconds = {**kept, uid: now_seconds}
 
 
 def _course(earlier: Mapping[str, object], later: Mapping[str, object]) -> str:

@@ -12,10 +12,9 @@ from typing import Final
 import msgspec
 
 from daemon.clock import Moment
-from daemon.coordinator.conditions import TYPES
+from daemon.coordinator.conditions import TYPES, conditions_in
 from daemon.coordinator.desk import Desk
 from daemon.coordinator.fleet import Fleet
-from daemon.coordinator.jobstatus import conditions_in
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.plan import free_slots, limit_of
 from daemon.coordinator.records import JobRecord, NodeRecord

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from daemon.api.imagepulljob import CompletionType
 from daemon.api.reasons import NEEDS_A_PERSON, Reason, Word
 from daemon.coordinator.account import Account
-from daemon.coordinator.conditions import condition, names
+from daemon.coordinator.conditions import condition
 from daemon.coordinator.seen import SeenJob
+from daemon.coordinator.verdicts import names
 from tests.unit.coordinator.jobs_told import (
     ALWAYS,
     NEVER,
