@@ -58,6 +58,7 @@ class HttpApi:
         self._telemetry = telemetry or Telemetry()
         self._answer_bytes = answer_bytes
         self._tls = tls or tls_context(access)
+        self._kept_connections = kept_connections
         self._exchange = Exchange(
             access,
             user_agent=user_agent,
@@ -107,6 +108,7 @@ class HttpApi:
             telemetry=self._telemetry,
             answer_bytes=self._answer_bytes,
             tls=self._tls,
+            kept_connections=self._kept_connections,
         )
 
     def close(self) -> None:
