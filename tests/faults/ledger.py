@@ -84,6 +84,17 @@ class Ledger:
                     found[grant.node].append(grant.version)
         return dict(found)
 
+    def until_agents(self, count: int, *, timeout_seconds: float = 60.0) -> None:
+        """
+        Wait until the agents of so many nodes have reported.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._agents() >= count, timeout=timeout_seconds):
+                raise TimeoutError(f"{self._agents()} of {count} agents within {timeout_seconds:g} s")
+
     def until_granted(self, count: int, *, timeout_seconds: float = 60.0) -> None:
         """
         Wait until there were so many grants in all, of whatever owner.
@@ -94,6 +105,9 @@ class Ledger:
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.grants) >= count, timeout=timeout_seconds):
                 raise TimeoutError(f"{len(self.grants)} of {count} grants within {timeout_seconds:g} s")
+
+    def _agents(self) -> int:
+        return sum("agent" in (found.get("status") or {}).get("prewarm", {}) for found in self._seen.values())
 
     def _heard(self, what: str, found: Json) -> None:
         name = found["metadata"]["name"]

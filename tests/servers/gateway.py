@@ -86,6 +86,7 @@ class Gateway:
         self._files = [apiserver.ca_file.with_name(name) for name in ("server.crt", "server.key")]
         self._lock = threading.Lock()
         self._seen: list[Passed] = []
+        self._codes: dict[Passed, int] = {}
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
@@ -112,6 +113,16 @@ class Gateway:
         """Return the requests of a method so far, to paths with this ending."""
         with self._lock:
             return [one for one in self._seen if one.method == method and one.path.partition("?")[0].endswith(ending)]
+
+    def code_of(self, request: Passed) -> int:
+        """Return what the API server answered to a request, whatever became of that; 0 where it did not."""
+        with self._lock:
+            return self._codes.get(request, 0)
+
+    def note_code(self, request: Passed, code: int) -> None:
+        """Note what the API server answered."""
+        with self._lock:
+            self._codes[request] = code
 
     def note(self, method: str, path: str) -> Passed:
         """Note a request that has come."""
@@ -199,7 +210,8 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        fault = self.server.gateway.plan(self.server.gateway.note(self.command, self.path))
+        request = self.server.gateway.note(self.command, self.path)
+        fault = self.server.gateway.plan(request)
         if isinstance(fault, Dropped):
             raise ConnectionCut
         if isinstance(fault, Refused):
@@ -208,6 +220,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if isinstance(fault, Held):
             fault.release.wait()
         answer = self._ask(body)
+        self.server.gateway.note_code(request, answer.status)
         self.server.know(answer)
         try:
             if isinstance(fault, Unanswered):
