@@ -89,6 +89,13 @@ def test_a_success_is_followed_by_its_renewal() -> None:
     assert Turn(due_at=TWO, is_renewal=True) == after_success(job(refresh=NIGHTLY), granted_at=NOON, now=NOON + HOUR)
 
 
+def test_a_fire_during_the_pull_is_not_missed() -> None:
+    """What moved while it was pulled is asked for again."""
+    turn = after_success(job(refresh=NIGHTLY), granted_at=TWO - MINUTE / 2, now=TWO + MINUTE)
+
+    assert Turn(due_at=TWO, is_renewal=True, lapses_at=TWO + 4 * HOUR) == turn
+
+
 def test_without_a_schedule_a_success_is_renewed_after_a_day() -> None:
     """Give or take ten minutes, by the node's place."""
     turn = after_success(job(), granted_at=NOON, now=NOON + HOUR)
@@ -168,7 +175,8 @@ def test_rounds_of_a_stale_node_stop_at_the_starting_deadline() -> None:
     one = job(refresh=NIGHTLY)
     last, late = TWO + 4 * HOUR - MINUTE, TWO + 4 * HOUR - MINUTE + timedelta(seconds=1)
 
-    assert Turn(due_at=last + MINUTE, round=1) == after_failure(one, granted_at=TWO, ended_at=last, has_image=True)
+    within = after_failure(one, granted_at=TWO, ended_at=last, has_image=True)
+    assert Turn(due_at=last + MINUTE, round=1, lapses_at=TWO + 4 * HOUR) == within
     assert Turn(due_at=TWO + DAY, is_renewal=True) == after_failure(one, granted_at=TWO, ended_at=late, has_image=True)
 
 
@@ -194,8 +202,38 @@ def test_a_renewal_by_hand_has_a_window_of_its_own() -> None:
     soon = after_failure(one, granted_at=at, has_image=True)
     late = after_failure(one, granted_at=at + HOUR, has_image=True, number=5)
 
-    assert Turn(due_at=at + MINUTE, round=1) == soon
+    assert Turn(due_at=at + MINUTE, round=1, lapses_at=at + HOUR) == soon
     assert Turn(due_at=TWO, is_renewal=True) == late
+
+
+def test_a_renewal_by_hand_that_is_to_come_opens_no_window_yet() -> None:
+    """The night's window closes in time, and `at` is the next chance."""
+    at = TWO + 10 * HOUR
+    one = job(refresh=Refresh(schedule="0 2 * * *", starting_deadline_seconds=4 * 3600, at=at))
+
+    assert Turn(due_at=at, is_renewal=True) == after_failure(one, granted_at=TWO + 4 * HOUR, has_image=True)
+
+
+def test_a_spread_wider_than_the_schedule_does_not_widen_the_window() -> None:
+    """The window is that of the fire whose turn it was, not of one that the node's clock has yet to reach."""
+    node = next(name for name in map(str, range(99)) if place_in_spread(name, spread_seconds=3600) > 20 * MINUTE)
+    place = place_in_spread(node, spread_seconds=3600)
+    one = job(refresh=Refresh(schedule="*/10 * * * *", spread_seconds=3600, starting_deadline_seconds=3600))
+
+    turn = after_failure(one, granted_at=TWO + place, ended_at=TWO + HOUR, has_image=True, node=node)
+
+    assert turn.is_renewal
+
+
+def test_a_turn_that_waits_for_a_slot_lapses_with_its_window() -> None:
+    """A node that was due and was not served until the deadline waits for the next fire, whatever it waited for."""
+    one = job(refresh=NIGHTLY)
+    late = TWO + 4 * HOUR + timedelta(seconds=1)
+
+    renewed = after_success(one, granted_at=NOON, now=late)
+    tried = after_failure(one, granted_at=TWO, ended_at=TWO, has_image=True, now=late)
+
+    assert Turn(due_at=TWO + DAY, is_renewal=True) == renewed == tried
 
 
 def test_a_node_late_in_the_spread_has_the_window_of_its_fire() -> None:
@@ -207,7 +245,7 @@ def test_a_node_late_in_the_spread_has_the_window_of_its_fire() -> None:
     within = after_failure(one, granted_at=TWO + place, ended_at=TWO + HOUR + 59 * MINUTE, has_image=True)
     outside = after_failure(one, granted_at=TWO + place, ended_at=TWO + 2 * HOUR, has_image=True)
 
-    assert Turn(due_at=TWO + 2 * HOUR, round=1) == within
+    assert Turn(due_at=TWO + 2 * HOUR, round=1, lapses_at=TWO + 2 * HOUR) == within
     assert Turn(due_at=TWO + DAY + place, is_renewal=True) == outside
 
 
