@@ -6,7 +6,7 @@ Only one thing is remembered: that a version had ended, since a node pulls the s
 removed, and that is no grant. When a node's next turn comes is turns.py's, whether a node is left out silence.py's.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -41,6 +41,8 @@ class Group(StrEnum):
 
 
 ENDED = frozenset({Stand.SUCCEEDED, Stand.FAILED})
+_ENDS = (Phase.SUCCEEDED, Phase.FAILED)
+_MOMENT = timedelta(microseconds=1)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +77,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         round: of the turn that it waits for; 0 for a first one and for a renewal.
         is_renewal: the turn that it waits for is one.
         was_due_at: since when it waits for a turn that is not its first.
-        due_at: when its next turn comes by time alone; None where none does.
+        due_at: when time alone makes it another: its next turn comes, or the one that it waits for lapses; or None.
         version: of the entry.
         ended_version: the version that has ended, also while the node pulls it again.
+        ended_as: how that ended.
         is_suspended: its grant is; it takes no slot then.
         skip: why it is left out.
         seconds: how long the pull took that ended it.
@@ -91,6 +94,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     version: int = 0
     ended_version: int = -1
+    ended_as: Phase | None = None
     is_suspended: bool = False
     skip: Skip | None = None
     reason: str = ""
@@ -138,31 +142,31 @@ def standing_of(
     """
     entry = image.entries.get(task.key) if image is not None else None
     status = image.statuses.get(task.key) if image is not None else None
-    has_image = status is not None and bool(status.image_id)
-    if entry is None or not _is_granted(task, entry):
-        standing = _ungranted(has_image=has_image, is_sent=is_sent)
+    if entry is None or not _is_owned(task, entry):
+        standing = _ungranted(status, is_sent=is_sent)
     else:
-        standing = _granted(task, entry, node=node, status=status, before=before, is_sent=is_sent, now=now)
+        standing = _owned(task, entry, node=node, status=status, before=before, is_sent=is_sent, now=now)
     standing = _with_words(standing, status)
     return standing if skip is None else msgspec.structs.replace(standing, skip=skip, group=Group.SKIPPED)
 
 
+def _is_owned(task: Task, entry: TagEntry) -> bool:
+    return any(owner.uid == task.job.uid for owner in entry.owner_references)
+
+
 def _is_granted(task: Task, entry: TagEntry) -> bool:
-    """Tell whether an entry stands for the job as it is now: owned, of this run, and as strict as it asks."""
-    if not any(owner.uid == task.job.uid for owner in entry.owner_references):
-        return False
+    """Tell whether what an entry comes to is the job's as it is now: of this run, and as strict as it asks."""
     if task.rerun_at is not None and (entry.created_at is None or entry.created_at < task.rerun_at):
         return False
     is_always = task.job.template.image_pull_policy is ImagePullPolicy.ALWAYS
     return not is_always or entry.image_pull_policy is ImagePullPolicy.ALWAYS
 
 
-def _ungranted(*, has_image: bool, is_sent: bool) -> Standing:
-    group = Group.STALE if has_image else Group.COLD
-    return Standing(stand=Stand.GRANTED if is_sent else Stand.WAITING, group=group)
+def _ungranted(status: TagStatus | None, *, is_sent: bool) -> Standing:
+    return Standing(stand=Stand.GRANTED if is_sent else Stand.WAITING, group=_lying(status))
 
 
-def _granted(
+def _owned(
     task: Task,
     entry: TagEntry,
     *,
@@ -175,24 +179,32 @@ def _granted(
     phase = owner_phase(entry, uid=task.job.uid, status=status)
     if phase is Phase.FAILED and status is not None and status.reason == Reason.AGENT_SILENT:
         phase = None
-    had_ended = before is not None and before.ended_version == entry.version and before.stand in ENDED
-    if phase not in {Phase.SUCCEEDED, Phase.FAILED}:
-        if not had_ended or before is None or is_sent:
-            return _open(entry, status=status, phase=phase)
+    if phase not in _ENDS and before is not None and before.ended_version == entry.version and not is_sent:
         # Kept warm: the node pulls again what was removed from it.
-        phase = Phase.SUCCEEDED if before.stand is Stand.SUCCEEDED else Phase.FAILED
+        phase = before.ended_as
+    if phase is None or phase not in _ENDS:
+        # Also what was granted before an edit or an earlier run pulls, and takes its slot until it has ended.
+        return _open(task, entry, status=status, phase=phase)
+    if not _is_granted(task, entry):
+        return _ungranted(status, is_sent=is_sent)
     return _ended(task, entry, node=node, status=status, phase=phase, is_sent=is_sent, now=now)
 
 
-def _open(entry: TagEntry, *, status: TagStatus | None, phase: Phase | None) -> Standing:
-    has_image = status is not None and bool(status.image_id)
+def _open(task: Task, entry: TagEntry, *, status: TagStatus | None, phase: Phase | None) -> Standing:
+    # Once its job is resumed a grant counts, before the entry says so: others would be granted in its place.
+    is_suspended = entry.prewarm.suspended and task.job.template.prewarm.suspend
     return Standing(
         stand=Stand.PULLING if phase is Phase.PULLING else Stand.GRANTED,
-        group=Group.STALE if has_image else Group.COLD,
+        group=_lying(status),
         version=entry.version,
         round=entry.prewarm.round,
-        is_suspended=entry.prewarm.suspended,
+        is_suspended=is_suspended,
     )
+
+
+def _lying(status: TagStatus | None) -> Group:
+    """Tell whether an image lies there, which is not as fresh as the job asks."""
+    return Group.STALE if status is not None and status.image_id else Group.COLD
 
 
 def _ended(
@@ -227,6 +239,7 @@ def _ended(
             group=Group.STALE if has_image else Group.COLD,
             version=entry.version,
             ended_version=entry.version,
+            ended_as=phase,
         )
     if is_due:
         return Standing(
@@ -235,8 +248,10 @@ def _ended(
             round=turn.round if turn.due_at <= now else 0,
             is_renewal=turn.is_renewal and turn.due_at <= now,
             was_due_at=min(turn.due_at, now),
+            due_at=None if turn.lapses_at == NOT_AGAIN else turn.lapses_at + _MOMENT,
             version=entry.version,
             ended_version=entry.version,
+            ended_as=phase,
         )
     is_good = phase is Phase.SUCCEEDED
     return Standing(
@@ -245,6 +260,7 @@ def _ended(
         due_at=None if turn.due_at == NOT_AGAIN else turn.due_at,
         version=entry.version,
         ended_version=entry.version,
+        ended_as=phase,
         seconds=_seconds_of(status) if is_answer and is_good else None,
         is_changed=is_answer and status is not None and bool(status.changed),
     )

@@ -30,11 +30,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         due_at: not later than now means at once; entries.NOT_AGAIN: there is none.
         round: what the entry's `round` becomes when the turn is granted.
         is_renewal: it asks anew for what the node should have; otherwise it repeats what failed.
+        lapses_at: a turn that is due and was not granted by then (startingDeadlineSeconds) is none any more.
     """
 
     due_at: datetime
     round: int = 0
     is_renewal: bool = False
+    lapses_at: datetime = NOT_AGAIN
 
 
 NO_TURN: Final = Turn(due_at=NOT_AGAIN)
@@ -72,13 +74,24 @@ def next_turn(  # noqa: PLR0913  one ended turn, as the tally has it
     """
     if job.template.completion_policy.type is not CompletionType.NEVER:
         return NO_TURN
-    renewal = Turn(due_at=next_renewal(job, last=granted_at, now=now, node=node), is_renewal=True)
+    renewal_at = next_renewal(job, last=granted_at, now=now, node=node)
+    lapses_at = _lapse(job, granted_at=granted_at, now=now, node=node) if renewal_at <= now else NOT_AGAIN
+    renewal = Turn(due_at=renewal_at, is_renewal=True, lapses_at=lapses_at)
     if phase is not Phase.FAILED:
         return renewal
     due_at = next_round(failures=round + 1, permanent=reason in _PERMANENT, failed_at=ended_at)
-    if renewal.due_at <= due_at or (has_image and due_at > _window_end(job, granted_at=granted_at, node=node)):
+    window_end = _window_end(job, granted_at=granted_at, node=node) if has_image else NOT_AGAIN
+    if renewal_at <= due_at or max(due_at, now) > window_end:
         return renewal
-    return Turn(due_at=due_at, round=min(round + 1, INT32_MAX))
+    return Turn(due_at=due_at, round=min(round + 1, INT32_MAX), lapses_at=window_end)
+
+
+def _lapse(job: ImagePullJob, *, granted_at: datetime, now: datetime, node: str) -> datetime:
+    """Tell until when a renewal that is due may begin: what a fire began has its window, what `at` asks has none."""
+    refresh = job.template.prewarm.refresh or Refresh()
+    if refresh.at is not None and granted_at < refresh.at <= now:
+        return NOT_AGAIN
+    return _window_end(job, granted_at=now, node=node)
 
 
 def _window_end(job: ImagePullJob, *, granted_at: datetime, node: str) -> datetime:
