@@ -41,4 +41,4 @@ def ledger(deployed: ApiServer) -> Iterator[Ledger]:
     with contextlib.ExitStack() as running:
         ledger = running.enter_context(Ledger(deployed))
         yield ledger
-    assert [] == ledger.faults
+    assert not ledger.faults, "\n".join(ledger.faults)

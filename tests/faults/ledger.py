@@ -115,8 +115,8 @@ class Ledger:
             before = self._seen.pop(name, None)
             if what != "DELETED":
                 self._seen[name] = found
-                # After a gap what stands there is told as new; nobody knows what was between.
-                is_next = what == "MODIFIED" or before is None
+                # After a gap what stands there is told as new, whatever was between.
+                is_next = what == "MODIFIED" or (before is None and found["metadata"]["generation"] == 1)
                 self._compare(name, before or {}, found, is_next=is_next)
             self._count(name, _open_owners(found) if what != "DELETED" else set())
             self._changed.notify_all()
