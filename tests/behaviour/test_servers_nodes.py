@@ -59,8 +59,7 @@ def test_a_scripted_agent_says_what_it_is_told(
 
 def test_a_scripted_agent_pulls_until_it_is_told_to_end(node_image: NodeImageOnServer, agents: ScriptedAgents) -> None:
     """A suspended entry waits; one of which nothing is to be said has no status."""
-    agent = agents.serve(node_image.name, Pulls(1, 2))
-    agent.says(SaysNothing(), image="registry.test/other:v1")
+    agent = agents.serve(node_image.name, Pulls(1, 2), of_images={"registry.test/other:v1": SaysNothing()})
     node_image.want_all({IMAGE: {"tags": [entry("v1")]}, "registry.test/other": {"tags": [entry("v1")]}})
     node_image.until(IMAGE, "v1", lambda found: found["phase"] == "Pulling", what="pulls")
     node_image.want(IMAGE, entry("v1", prewarm={"suspended": True}))

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.objects import DEADLINE_SECONDS, Json, ObjectOnServer
+from tests.servers.processes import until
 
 
 def job(image: str, *, kind: str = "Always", **spec: Any) -> Json:  # noqa: ANN401 - JSON
@@ -98,10 +99,19 @@ class JobOnServer:
         self._object.until_gone(timeout_seconds=timeout_seconds)
 
     def events(self) -> list[Json]:
-        """Return the events about it, oldest first."""
+        """Return the events about it."""
         path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
-        found = self._apiserver.request("GET", f"{path}?fieldSelector=regarding.name%3D{self.name}")["items"]
-        return sorted(found, key=lambda event: str(event.get("eventTime") or event["metadata"]["creationTimestamp"]))
+        found: list[Json] = self._apiserver.request("GET", path)["items"]
+        return [event for event in found if event.get("regarding", {}).get("name") == self.name]
+
+    def until_event(self, condition: Callable[[Json], bool], *, what: str = "") -> Json:
+        """Return the first event about it that fits, once there is one."""
+
+        def found() -> list[Json]:
+            return [event for event in self.events() if condition(event)]
+
+        until(lambda: bool(found()), what=f"an event about {self.name} {what}", timeout_seconds=DEADLINE_SECONDS)
+        return found()[0]
 
 
 def condition(status: Json, kind: str) -> Json:

@@ -5,7 +5,7 @@ It stands in for whoever writes the spec, a coordinator or OpenKruise's manager;
 """
 
 import copy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from tests.servers.apiserver import ApiServer
@@ -46,12 +46,12 @@ class NodeImageOnServer:
         self._path = f"{self._all}/{name}"
         self._object = ObjectOnServer(apiserver, self._all, name)
 
-    def create(self, images: Json | None = None) -> Json:
+    def create(self, images: Json | None = None, *, labels: Mapping[str, str] | None = None) -> Json:
         """Create it."""
         body = {
             "apiVersion": f"apps.kruise.io/{self._version}",
             "kind": "NodeImage",
-            "metadata": {"name": self.name},
+            "metadata": {"name": self.name, "labels": dict(labels or {})},
             "spec": {"images": images or {}},
         }
         return self._apiserver.request("POST", self._all, body)
@@ -63,6 +63,14 @@ class NodeImageOnServer:
     def read(self) -> Json:
         """Read it."""
         return self._apiserver.request("GET", self._path)
+
+    def find(self) -> Json | None:
+        """Read it, None where there is none."""
+        return self._object.find()
+
+    def until_gone(self) -> None:
+        """Wait until it is there no more."""
+        self._object.until_gone()
 
     @property
     def status(self) -> Json:

@@ -68,7 +68,9 @@ class ScriptedAgent:
     Made by ScriptedAgents.
     """
 
-    def __init__(self, apiserver: ApiServer, name: str, *, answer: Answer, is_ours: bool) -> None:
+    def __init__(
+        self, apiserver: ApiServer, name: str, *, answer: Answer, answers: dict[str, Answer], is_ours: bool
+    ) -> None:
         self.name = name
         self.begun: list[Begun] = []
         self._apiserver = apiserver
@@ -76,7 +78,7 @@ class ScriptedAgent:
         self._is_running = True
         self._started_at = _now()
         self._default: Answer = answer
-        self._answers: dict[str, Answer] = {}
+        self._answers = answers
         self._lock = threading.RLock()
         self._digests: dict[str, str] = {}
         self._statuses: dict[str, dict[str, Json]] = {}
@@ -220,13 +222,21 @@ class ScriptedAgents:
     ) -> None:
         self._watched.__exit__(kind, error, trace)
 
-    def serve(self, name: str, answer: Answer | None = None, *, is_ours: bool = True) -> ScriptedAgent:
+    def serve(
+        self,
+        name: str,
+        answer: Answer | None = None,
+        *,
+        of_images: Mapping[str, Answer] | None = None,
+        is_ours: bool = True,
+    ) -> ScriptedAgent:
         """
-        Put an agent on a node, which says `answer` (that every image is there) of all images.
+        Put an agent on a node, which says `answer` (that it is there) of all images but those in `of_images`.
 
         One that is not `is_ours` says nothing of itself, as OpenKruise's kruise-daemon.
         """
-        agent = ScriptedAgent(self._apiserver, name, answer=answer or Succeeds(), is_ours=is_ours)
+        answers = dict(of_images or {})
+        agent = ScriptedAgent(self._apiserver, name, answer=answer or Succeeds(), answers=answers, is_ours=is_ours)
         with self._lock:
             self._agents[name] = agent
             seen = self._objects.get(name)
