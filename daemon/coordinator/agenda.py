@@ -7,7 +7,6 @@ job at a time, and whoever has to wait for that is offered again when it is over
 
 from datetime import datetime
 
-from daemon.api.imagepulljob import Refresh
 from daemon.clock import Moment
 from daemon.cluster.writes import deletion, json_patch
 from daemon.coordinator.desk import Desk
@@ -20,10 +19,10 @@ from daemon.coordinator.paths import Paths
 from daemon.coordinator.paths import node as node_path
 from daemon.coordinator.plan import free_slots
 from daemon.coordinator.records import JobRecord, NodeRecord
+from daemon.coordinator.refreshes import begins
 from daemon.coordinator.requests import About, Request, Urgency
-from daemon.coordinator.standing import Group, Stand, Standing
+from daemon.coordinator.standing import Group, Stand
 from daemon.coordinator.upkeep import Upkeep
-from daemon.entries import place_in_spread
 
 
 class Agenda:
@@ -210,21 +209,10 @@ class Agenda:
         for uid in grants:
             job, standing = self._fleet.jobs[uid], record.standings[uid]
             is_renewal = standing.is_renewal or standing.stand is Stand.SUCCEEDED
-            if is_renewal and _begins(job, standing, node=record.name):
+            if is_renewal and begins(job, standing, node=record.name):
                 job.last_refresh = now.replace(microsecond=0)
                 job.is_refreshing = True
                 self._fleet.todo.dirty.add(uid)
-
-
-def _begins(job: JobRecord, standing: Standing, *, node: str) -> bool:
-    """Tell whether a renewal is the first of its fire, rather than one more of a refresh that is under way."""
-    if not job.is_refreshing or job.last_refresh is None or job.task is None:
-        return True
-    refresh = job.task.job.template.prewarm.refresh or Refresh()
-    due_at = standing.was_due_at or standing.due_at
-    if due_at is None or refresh.schedule is None:
-        return False
-    return due_at - place_in_spread(node, spread_seconds=refresh.spread_seconds or 0) > job.last_refresh
 
 
 def _rank(job: JobRecord) -> tuple[int, datetime, str]:

@@ -18,11 +18,11 @@ class Budget:
     """
     A bucket of tokens that fills at `rate` a second, up to twice that.
 
-    `throttled_seconds` is how long something has waited for a token, in all. Thread-safe.
+    `rate` is how many a second, `throttled_seconds` is how long something has waited for a token, in all. Thread-safe.
     """
 
     def __init__(self, *, rate: float, clock: Clock) -> None:
-        self._rate = rate
+        self.rate = rate
         self._most = max(1.0, 2.0 * rate)
         self._tokens = self._most
         self._clock = clock
@@ -50,7 +50,7 @@ class Budget:
             if self._waits_since is None and self._tokens >= 1.0:
                 self._tokens -= 1.0
                 return 0.0
-            return max(SPARE_WAIT_SECONDS, (1.0 - self._tokens) / self._rate)
+            return max(SPARE_WAIT_SECONDS, (1.0 - self._tokens) / self.rate)
 
     def give_back(self) -> None:
         """Return a token that was not used."""
@@ -66,7 +66,7 @@ class Budget:
         """Return how long what waits has to wait for a token; None where nothing waits."""
         with self._lock:
             self._fill()
-            return max(0.0, (1.0 - self._tokens) / self._rate) if self._waits_since is not None else None
+            return max(0.0, (1.0 - self._tokens) / self.rate) if self._waits_since is not None else None
 
     @property
     def throttled_seconds(self) -> float:
@@ -78,7 +78,7 @@ class Budget:
     def _fill(self) -> float:
         now_seconds = self._clock.now().seconds
         passed = max(0.0, now_seconds - self._at_seconds)
-        self._tokens = min(self._most, self._tokens + passed * self._rate)
+        self._tokens = min(self._most, self._tokens + passed * self.rate)
         self._at_seconds = now_seconds
         return now_seconds
 

@@ -19,11 +19,13 @@ from daemon.api.nodeimage import (
     ImageSpec,
     NodeImage,
     OwnerReference,
+    Phase,
     TagEntry,
     TagStatus,
 )
 from daemon.api.objects import read_object
 from daemon.api.quantity import MIN_FREE
+from daemon.api.reasons import Reason
 from daemon.api.rules.nodeimage import read_node_image
 from daemon.coordinator.objectmeta import ObjectMeta
 from daemon.coordinator.salvage import salvage
@@ -36,6 +38,7 @@ from daemon.coordinator.seen import (
     labels_hash,
 )
 from daemon.coordinator.sharing import MESSAGES, TEXTS, Shared, shared_labels
+from daemon.coordinator.silence import NO_RESPONSE
 
 
 FAKE_LABEL: Final = "apps.kruise.io/fake-nodeimage"
@@ -220,6 +223,8 @@ def _tag_status(status: TagStatus, *, key: ImageKey) -> TagStatus:
     ):
         raise _Odd
     force_setattr(status, "tag", key.tag)
+    if status.phase is Phase.FAILED and not status.reason and status.message == NO_RESPONSE:
+        force_setattr(status, "reason", str(Reason.AGENT_SILENT))
     for name in ("image_id", "digest", "reason", "stage"):
         text = getattr(status, name)
         if text:

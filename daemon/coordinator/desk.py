@@ -32,6 +32,8 @@ Fields = dict[str, object]
 
 NEWS_SECONDS: Final = 1.0
 PROGRESS_SECONDS: Final = 5.0
+STATUS_PART: Final = 0.25
+"""How much of the budget tells how far jobs are; grants are what they wait for."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +62,9 @@ class Page:
 class Desk:
     """Writes the statuses of the jobs that the fleet calls dirty."""
 
-    def __init__(self, fleet: Fleet, *, paths: Paths) -> None:
+    def __init__(self, fleet: Fleet, *, paths: Paths, write_rate: float) -> None:
         self._fleet = fleet
+        self._write_rate = write_rate
         self._paths = paths
         self._pages: dict[str, Page] = {}
         self._later: list[tuple[float, str]] = []
@@ -124,6 +127,11 @@ class Desk:
         while self._later and self._later[0][0] <= now.seconds:
             self._fleet.todo.dirty.add(heapq.heappop(self._later)[1])
 
+    def _news_seconds(self) -> float:
+        """Return how far apart one job's statuses are: together no more than their part of the budget."""
+        waiting = len(self._fleet.todo.dirty) + len(self._later)
+        return max(NEWS_SECONDS, waiting / (self._write_rate * STATUS_PART))
+
     def _postpone(self, uid: str, at_seconds: float) -> None:
         heapq.heappush(self._later, (at_seconds, uid))
 
@@ -134,8 +142,9 @@ class Desk:
     def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
         if page.held_until > now.seconds or job.course is Course.DELETING or not self._fleet.pods.is_listed(job):
             return None
-        if now.seconds < page.looked_seconds + NEWS_SECONDS and not _may_have_ended(job):
-            self._postpone(job.uid, page.looked_seconds + NEWS_SECONDS)
+        news_seconds = self._news_seconds()
+        if now.seconds < page.looked_seconds + news_seconds and not _may_have_ended(job):
+            self._postpone(job.uid, page.looked_seconds + news_seconds)
             return None
         page.looked_seconds = now.seconds
         current = job.seen.status.raw
@@ -144,7 +153,7 @@ class Desk:
         if stands(wanted, current=current, sent=page.sent, answered=page.answered):
             return None
         urgency = urgency_of(earlier, wanted)
-        due_seconds = page.written_seconds + _WAITS[urgency]
+        due_seconds = page.written_seconds + max(_WAITS[urgency], news_seconds if _WAITS[urgency] else 0.0)
         if now.seconds < due_seconds:
             self._postpone(job.uid, due_seconds)
             return None

@@ -21,6 +21,7 @@ from daemon.coordinator.nodepatch import new_node_image, spec_patch
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.plan import SOON_SECONDS, free_slots, may_join
 from daemon.coordinator.records import Course, JobRecord, NodeRecord
+from daemon.coordinator.refreshes import may_come_early
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNodeImage
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
@@ -95,12 +96,14 @@ def grants_of(fleet: Fleet, record: NodeRecord, *, now: Moment) -> frozenset[str
 
 
 def _soon(fleet: Fleet, record: NodeRecord, *, now: Moment) -> set[str]:
+    """Return the jobs whose renewal falls due soon, and counts as such already now."""
     limit = now.at + timedelta(seconds=SOON_SECONDS)
     return {
         uid
         for uid, standing in record.standings.items()
-        if standing.stand is Stand.SUCCEEDED and standing.due_at is not None and standing.due_at <= limit
+        if standing.stand is Stand.SUCCEEDED and (due_at := standing.due_at) is not None and due_at <= limit
         if (task := fleet.jobs[uid].task) is not None and free_slots(task, fleet.jobs[uid].tally) > 0
+        if may_come_early(task.job, due_at=due_at, node=record.name, now=now.at)
     }
 
 

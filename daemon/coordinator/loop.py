@@ -84,7 +84,7 @@ class CoordinatorLoop:
     ) -> None:
         self.fleet = fleet
         self.budget = budget
-        self.desk = Desk(fleet, paths=paths)
+        self.desk = Desk(fleet, paths=paths, write_rate=budget.rate)
         self.agenda = Agenda(fleet, desk=self.desk, paths=paths)
         self.in_flight = 0
         self._learning = Learning(fleet)

@@ -17,9 +17,9 @@ from daemon.api.wire import to_wire
 from daemon.cluster.interface import Operation, Resource
 from daemon.cluster.patches import guard, pointer
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNode, SeenNodeImage
+from daemon.coordinator.silence import NO_RESPONSE
 
 
-NO_RESPONSE: Final = "node has not responded for a long time"
 """OpenKruise's words, for a node without an agent of ours; on its CRDs, which drop the reason, they alone tell it."""
 
 _COUNTED: Final = (Phase.SUCCEEDED, Phase.FAILED, Phase.PULLING, Phase.WAITING)

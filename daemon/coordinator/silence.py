@@ -19,6 +19,9 @@ from daemon.clock import Moment
 from daemon.coordinator.seen import ImageKey, SeenNode, SeenNodeImage
 
 
+NO_RESPONSE: Final = "node has not responded for a long time"
+"""What OpenKruise's manager writes in a silent node's place; its CRDs keep no reason beside it."""
+
 NO_AGENT_SECONDS: Final = 60
 AGENT_SILENT_SECONDS: Final = 180
 # OpenKruise's responseTimeout, for a node without an agent of ours.
@@ -56,7 +59,7 @@ _NO_AGENT: Final = Skip(
     Reason.NO_AGENT, "nothing on the node has answered for a minute: does an agent's Pod run there?"
 )
 _SILENT: Final = Skip(Reason.AGENT_SILENT, "the node's agent has reported nothing for 3 minutes with a task open")
-_DAEMON_SILENT: Final = Skip(Reason.AGENT_SILENT, "node has not responded for a long time")
+_DAEMON_SILENT: Final = Skip(Reason.AGENT_SILENT, NO_RESPONSE)
 
 
 def heard_of(before: Heard | None, image: SeenNodeImage, *, now: Moment) -> Heard:

@@ -177,8 +177,6 @@ def _owned(
     now: datetime,
 ) -> Standing:
     phase = owner_phase(entry, uid=task.job.uid, status=status)
-    if phase is Phase.FAILED and status is not None and status.reason == Reason.AGENT_SILENT:
-        phase = None
     if phase not in _ENDS and before is not None and before.ended_version == entry.version and not is_sent:
         # Kept warm: the node pulls again what was removed from it.
         phase = before.ended_as

@@ -14,8 +14,9 @@ from daemon.api.wire import to_wire
 from daemon.cluster.interface import Operation
 from daemon.coordinator.decoding_nodeimage import node_image_of
 from daemon.coordinator.entry import Claim, next_entry
-from daemon.coordinator.nodepatch import NO_RESPONSE, new_node_image, silent_status_patch, spec_patch
+from daemon.coordinator.nodepatch import new_node_image, silent_status_patch, spec_patch
 from daemon.coordinator.seen import ImageKey, SeenNode, SeenNodeImage
+from daemon.coordinator.silence import NO_RESPONSE
 from tests.servers import crds
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed
@@ -282,7 +283,7 @@ def test_a_silent_node_is_answered_for(installed: Installed, node: OnServer, *, 
         status.completion_time,
         status.image_id,
     )
-    assert ("AgentSilent" if installed.is_ours else "", NO_RESPONSE) == (status.reason, status.message)
+    assert ("AgentSilent", NO_RESPONSE) == (status.reason, status.message)
     written = node.foreign.status
     assert {"desired": 1, "succeeded": 0, "failed": 1, "pulling": 0, "waiting": 0} == {
         name: written[name] for name in ("desired", "succeeded", "failed", "pulling", "waiting")

@@ -23,8 +23,9 @@ from daemon.api.wire import resource_to_wire
 from daemon.cluster.interface import Operation
 from daemon.coordinator.decoding_nodeimage import node_image_of
 from daemon.coordinator.entry import next_entry
-from daemon.coordinator.nodepatch import NO_RESPONSE, new_node_image, silent_status_patch, spec_patch
+from daemon.coordinator.nodepatch import new_node_image, silent_status_patch, spec_patch
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNode, SeenNodeImage
+from daemon.coordinator.silence import NO_RESPONSE
 from tests.unit.api.strategies import node_images, sandboxes, tag_entries
 from tests.unit.coordinator.claims import REPOSITORY, granted, job
 from tests.unit.coordinator.json_patch import Json, PatchRefused, patched
