@@ -41,12 +41,14 @@ class VirtualApi:
     """
     The API server. It is a RawApi; people and agents use the methods below that.
 
-    `writes` is told each write that was asked for, with its error, before anything follows from it.
+    `refuses` tells which coordinator's writes it does not take, as an admission policy would. `prunes` makes an object
+    what its schema leaves of it.
     """
 
     def __init__(self, timeline: Timeline) -> None:
         self.watches: list[Watch] = []
-        self.writes: list[Callable[[Write, ClusterError | None], None]] = []
+        self.refuses: Callable[[Write], ClusterError | None] = lambda _write: None
+        self.prunes: Callable[[str, Json], Json] = lambda _resource, document: document
         self._timeline = timeline
         self._objects: dict[str, dict[str, Json]] = {JOBS: {}, IMAGES: {}, NODES: {}, PODS: {}}
         self._versions = itertools.count(1000)
@@ -63,15 +65,10 @@ class VirtualApi:
     def send(self, write: Write, *, timeout_seconds: float) -> bytes:
         """Change something."""
         del timeout_seconds
-        error: ClusterError | None = None
-        try:
-            return msgspec.json.encode(self._send(write))
-        except ClusterError as failure:
-            error = failure
-            raise
-        finally:
-            for hear in tuple(self.writes):
-                hear(write, error)
+        error = self.refuses(write)
+        if error is not None:
+            raise error
+        return msgspec.json.encode(self._send(write))
 
     def _send(self, write: Write) -> Json:
         body = msgspec.json.decode(write.body)
@@ -113,7 +110,7 @@ class VirtualApi:
             made.pop("status", None)
         if _name_of(made) in self._objects[resource]:
             raise Conflict(f"{resource} {_name_of(made)} already exists", code=409)
-        return self._store(resource, made)
+        return self._store(resource, self.prunes(resource, made))
 
     def change(self, resource: str, name: str, change: Callable[[Json], Json], *, is_status: bool = False) -> Json:
         """Change an object, or its status; the other half stays as it is."""
@@ -126,6 +123,7 @@ class VirtualApi:
             after["status"] = before["status"]
         elif resource in {JOBS, IMAGES}:
             after.pop("status", None)
+        after = self.prunes(resource, after)
         if after == before:
             return before
         if not is_status and after.get("spec") != before.get("spec"):

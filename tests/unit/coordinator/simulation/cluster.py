@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from daemon.api.times import format_time, parse_time
 from tests.unit.coordinator.simulation.agents import Key, Pull, Pulls, VirtualAgent
-from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, Change, VirtualApi, said
+from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, PODS, Change, VirtualApi, said
 from tests.unit.coordinator.simulation.coordinator import CALM, VirtualCoordinator, Weather
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 from tests.unit.coordinator.simulation.timeline import START, Timeline
@@ -194,6 +194,19 @@ class Cluster:
         found = self.api.find(JOBS, f"{NAMESPACE}/{name}") or {}
         status: Json = found.get("status") or {}
         return status if status and status["observedGeneration"] == found["metadata"]["generation"] else {}
+
+    # Pods
+
+    def pod(self, name: str, *, node: str, labels: Mapping[str, str]) -> None:
+        """Let a Pod run on a node."""
+        self.api.create(
+            PODS,
+            {
+                "metadata": {"name": name, "namespace": NAMESPACE, "labels": dict(labels)},
+                "spec": {"nodeName": node},
+                "status": {"phase": "Running"},
+            },
+        )
 
     # NodeImages
 

@@ -106,6 +106,9 @@ class VirtualCoordinator:
         )
         self.weather = weather
         self.is_dead = False
+        self.is_frozen = False
+        self.keeps = False
+        self.heard: list[Seen] = []
         self.turns = 0
         self.sent_requests: list[Request] = []
         self.refusals: list[tuple[str, str]] = []
@@ -131,6 +134,16 @@ class VirtualCoordinator:
                 self._post(Seen(_decoded(resource, document)))
             self._timeline.after(self._draw(self.weather.lag), partial(self._post, Listed(resource)))
 
+    def tell_stale(self) -> None:
+        """Tell the loop in any order of everything that was ever told, of objects that are still there."""
+        there = {identity_of(document) for resource in _DECODERS for document in self._api.objects(resource)}
+        stale = [
+            one for one in self.heard if (getattr(one.value, "namespace", ""), one.value.name, one.value.uid) in there
+        ]
+        self._chance.shuffle(stale)
+        for message in stale:
+            self._post(message)
+
     def tell_all(self) -> None:
         """Tell the loop of every object again, as a watch that lists anew does."""
         for resource in (JOBS, IMAGES, NODES):
@@ -141,6 +154,11 @@ class VirtualCoordinator:
         """End at once, as by SIGKILL: what is on its way arrives, and nobody hears of it."""
         self.is_dead = True
         self._api.watches.remove(self._hear)
+
+    def thaw(self) -> None:
+        """Go on after having been frozen, with everything that was told meanwhile."""
+        self.is_frozen = False
+        self._turn()
 
     def draw_fault(self) -> str:
         """Choose what befalls a write."""
@@ -155,7 +173,7 @@ class VirtualCoordinator:
 
     def _turn(self) -> None:
         """Go once round the loop, as `run` does, and come again when it would."""
-        if self.is_dead:
+        if self.is_dead or self.is_frozen:
             return
         self.turns += 1
         loop = self.loop
@@ -216,6 +234,8 @@ class VirtualCoordinator:
             message = Gone(change.resource, namespace, name, uid)
         else:
             message = Seen(_decoded(change.resource, change.document))
+            if self.keeps:
+                self.heard.append(message)
         # Of one object in order, of several in any.
         object_id = (change.resource, f"{namespace}/{name}")
         at = max(self._timeline.seconds + self._draw(self.weather.lag), self._told_at.get(object_id, 0.0) + 1e-6)

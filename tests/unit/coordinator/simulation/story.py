@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.unit.coordinator.simulation.agents import Key, Pull
 from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, said
 from tests.unit.coordinator.simulation.checks import Observer, check_tallies
-from tests.unit.coordinator.simulation.cluster import IMAGE, NAMESPACE, Cluster, condition, key_of
+from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, condition, key_of
 from tests.unit.coordinator.simulation.coordinator import CALM, ROUGH, Weather
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 
@@ -97,17 +97,17 @@ class Story:
             job["metadata"]["name"]: job["spec"]["completionPolicy"]["type"] for job in self.cluster.api.objects(JOBS)
         }
 
-    def end(self) -> Json:
-        """Return what a story comes to, but for what depends on the moment: versions, times and rounds."""
-        found: Json = {}
-        for image in self.cluster.api.objects(IMAGES):
-            repositories = said(image, "spec", "images") or {}
-            found[image["metadata"]["name"]] = {
-                (repository, entry["tag"]): sorted(owner["name"] for owner in entry.get("ownerReferences", ()))
-                for repository, wanted in repositories.items()
+    @staticmethod
+    def entries_in(cluster: Cluster) -> Json:
+        """Return who owns what on which node: what a story comes to, whatever the versions and times."""
+        return {
+            image["metadata"]["name"]: {
+                f"{repository}:{entry['tag']}": sorted(owner["name"] for owner in entry.get("ownerReferences", ()))
+                for repository, wanted in (said(image, "spec", "images") or {}).items()
                 for entry in wanted["tags"]
             }
-        return found
+            for image in sorted(cluster.api.objects(IMAGES), key=lambda image: str(image["metadata"]["name"]))
+        }
 
     # What happens
 
@@ -230,8 +230,3 @@ class Story:
     def _kill(self) -> None:
         self._tell("kill")
         self.cluster.lead()
-
-
-def namespaced(name: str) -> str:
-    """Return a job's name with its namespace."""
-    return f"{NAMESPACE}/{name}"

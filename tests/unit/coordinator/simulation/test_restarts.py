@@ -1,0 +1,154 @@
+"""A leader that dies at any moment: the next one reaches the same end, within the ceiling, and repeats nothing."""
+
+import pytest
+
+from tests.unit.coordinator.simulation.agents import Pull
+from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies
+from tests.unit.coordinator.simulation.cluster import Cluster, counted
+from tests.unit.coordinator.simulation.coordinator import Weather
+from tests.unit.coordinator.simulation.story import Story
+
+
+SLOW = Weather(latency=(0.05, 0.2), lag=(0.05, 0.3))
+
+
+def begun(seed: int = 0) -> Cluster:
+    """Return a cluster with a job of each kind on two images, one node of which fails."""
+    cluster = Cluster(
+        seed,
+        nodes=6,
+        weather=SLOW,
+        pulls=lambda node, _key, _at: Pull(3.0, "ImageNotFound" if node == "n03" else ""),
+    )
+    Observer(cluster)
+    cluster.lead()
+    cluster.job("always", parallelism=2)
+    cluster.job("never", kind="Never", parallelism=2, image="registry.example.com/other:v1")
+    return cluster
+
+
+def is_over(cluster: Cluster) -> bool:
+    """Tell whether both jobs have come as far as they can."""
+    return cluster.has_ended("always") and counted(cluster.status("never")) == (5, 0, 1, 0)
+
+
+@pytest.mark.parametrize("writes", range(27))
+def test_a_leader_killed_between_any_two_writes_is_followed_by_one_that_ends_the_same(writes: int) -> None:
+    """Whatever was written, each node is asked once for each job, and the counts are the same."""
+    cluster = begun()
+    leader = cluster.leader
+    assert leader is not None
+    cluster.until(lambda: len(leader.sent_requests) >= writes, seconds=30)
+
+    cluster.lead()
+    cluster.until(lambda: is_over(cluster), seconds=300)
+
+    status = cluster.status("always")
+    assert (6, 0, 5, 1) == tuple(status[name] for name in ("desired", "active", "succeeded", "failed"))
+    assert [1] * 6 == [cluster.pulls_of(node) for node in sorted(cluster.agents)]
+    check_tallies(cluster)
+
+
+@pytest.mark.parametrize("writes", [7, 19])
+def test_a_leader_killed_again_and_again_ends_the_same(writes: int) -> None:
+    """A coordinator that lives for a few writes gets on by those."""
+    cluster = begun()
+
+    for _ in range(40):
+        leader = cluster.leader
+        assert leader is not None
+        if is_over(cluster):
+            break
+        before = cluster.timeline.seconds
+        cluster.until(
+            lambda leader=leader, before=before: (
+                len(leader.sent_requests) >= writes or cluster.timeline.seconds > before + 20
+            ),
+            seconds=100,
+        )
+        cluster.lead()
+
+    assert is_over(cluster)
+    assert [1] * 6 == [cluster.pulls_of(node) for node in sorted(cluster.agents)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_leads_the_end_is_the_same(seed: int) -> None:
+    """One story told with a leader that lives, and with leaders that die each minute: entries and owners are alike."""
+    ends = []
+    for dies in (False, True):
+        cluster = Cluster(seed, nodes=5, weather=SLOW)
+        Observer(cluster)
+        cluster.lead()
+        for number in range(6):
+            kind = "Never" if number % 2 else "Always"
+            cluster.job(
+                f"job-{number}", kind=kind, parallelism=1 + number % 3, image=f"registry.example.com/{number % 2}:v1"
+            )
+            if dies:
+                cluster.lead()
+            cluster.run(20)
+        cluster.edit("job-1", image="registry.example.com/9:v1")
+        cluster.delete("job-3")
+        cluster.part("n02")
+        if dies:
+            cluster.lead()
+        cluster.until(
+            lambda cluster=cluster: all(
+                cluster.has_ended(f"job-{number}") or cluster.is_ready(f"job-{number}") for number in (0, 1, 2, 4, 5)
+            ),
+            seconds=600,
+        )
+        cluster.run(5)
+        ends.append(Story.entries_in(cluster))
+
+    assert ends[0] == ends[1]
+
+
+def test_nothing_that_had_ended_is_pulled_again_by_a_restart() -> None:
+    """Ten restarts of a cluster at rest cost no pull and no write."""
+    cluster = Cluster(nodes=5)
+    cluster.lead()
+    cluster.job("ends", imagePullPolicy="Always", parallelism=5)
+    cluster.job("stays", kind="Never", imagePullPolicy="Always", parallelism=5)
+    cluster.job("fails", kind="Never", image="registry.example.com/none:v1", parallelism=5, prewarm={"priority": 3})
+    cluster.until(lambda: cluster.has_ended("ends") and cluster.is_ready("stays"))
+    cluster.run(30)
+    before = [len(agent.pulled) for agent in cluster.agents.values()]
+
+    for _ in range(10):
+        check_quiet(cluster, seconds=5)
+
+    assert before == [len(agent.pulled) for agent in cluster.agents.values()]
+
+
+def test_a_suspended_job_stays_suspended_over_a_restart() -> None:
+    """Its grants hold no slot and are not taken back."""
+    cluster = Cluster(nodes=4, pulls=lambda _node, _key, _at: Pull(100.0))
+    Observer(cluster)
+    cluster.lead()
+    cluster.job("app", kind="Never", parallelism=2)
+    cluster.run(5)
+    cluster.edit("app", prewarm={"suspend": True})
+    cluster.run(5)
+
+    check_quiet(cluster)
+    cluster.edit("app", prewarm={"suspend": False})
+    cluster.until(lambda: cluster.is_ready("app"), seconds=600)
+
+    check_tallies(cluster)
+
+
+def test_a_frozen_leader_that_wakes_takes_in_what_it_missed_before_it_writes() -> None:
+    """Ten minutes without a turn: then one look at everything, and no grant above the ceiling."""
+    cluster = begun()
+    leader = cluster.leader
+    assert leader is not None
+    cluster.run(4)
+
+    leader.is_frozen = True
+    cluster.run(600)
+    leader.thaw()
+    cluster.until(lambda: is_over(cluster), seconds=300)
+
+    assert [1] * 6 == [cluster.pulls_of(node) for node in sorted(cluster.agents)]
