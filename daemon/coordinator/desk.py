@@ -57,6 +57,7 @@ class Page:
         self.written_seconds = float("-inf")
         self.held_until = float("-inf")
         self.is_busy = False
+        self.failures = 0
 
 
 class Desk:
@@ -104,12 +105,18 @@ class Desk:
         if page is None:
             return None
         page.is_busy = False
+        page.failures = page.failures + 1 if seen is None else 0
         self._fleet.todo.dirty.add(uid)
         if seen is None or page.sent is None:
             page.sent = page.answered = None
             return None
         page.answered = seen.status.raw
         return Told(job=seen, earlier=page.earlier, later=page.sent, account=page.account)
+
+    def failures(self, uid: str) -> int:
+        """Return how many writes of a job have failed in a row."""
+        page = self._pages.get(uid)
+        return page.failures if page is not None else 0
 
     def hold(self, uid: str, *, seconds: float, now: Moment) -> None:
         """Leave a job's status alone for a while, which the API server does not take."""

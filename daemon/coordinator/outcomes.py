@@ -82,10 +82,14 @@ class Outcomes:
         else:
             if isinstance(error, (Invalid, Oversized)) and request.write is not None:
                 record.strike_words, record.tested = error.message, request.tested
+            elif request.write is not None:
+                self._failed(record, request, error, now=now)
             self._again(record, is_known=isinstance(error, Throttled) and request.write is not None, now=now)
 
     def _answered(self, record: NodeRecord, outcome: Outcome, *, now: Moment) -> None:
         request = outcome.request
+        if request.write is not None:
+            record.failures = 0
         if request.is_removal:
             # Gone, or going as soon as somebody's finalizer lets it: a read tells.
             self._passing.settled(record, is_known=False, now=now)
@@ -127,6 +131,15 @@ class Outcomes:
     def _hold(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
         self._passing.hold(record, words=error.message, seconds=REFUSED_SECONDS, now=now)
         self._listener.write_refused(request, error)
+
+    def _failed(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
+        """Ask less and less often where writes fail again and again while others may not: a webhook is down, say."""
+        record.failures += 1
+        seconds = rest_seconds(record.failures)
+        if seconds >= REFUSED_SECONDS:
+            self._hold(record, request, error, now=now)
+        elif seconds:
+            self._passing.rest(record, seconds=seconds, now=now)
 
     def _again(self, record: NodeRecord, *, is_known: bool, now: Moment) -> None:
         """Have everything of a node looked at again that the request was about."""
@@ -178,9 +191,18 @@ class Outcomes:
             self._passing.wake_job(request.subject, seconds=REFUSED_SECONDS, now=now)
             self._listener.write_refused(request, error)
             return
-        if request.is_removal:
+        seconds = rest_seconds(self._desk.failures(request.subject))
+        if request.is_removal and not seconds:
             self._fleet.todo.ripe.add(request.subject)
+        elif seconds and request.write is not None:
+            self._desk.hold(request.subject, seconds=seconds, now=now)
+            self._passing.wake_job(request.subject, seconds=seconds, now=now)
         self.jobs_to_read[request.subject] = request.path
+
+
+def rest_seconds(failures: int) -> float:
+    """Return how long an object is left alone after so many failures in a row: not at all, 1 s, doubling to 60 s."""
+    return float(min(REFUSED_SECONDS, 1 << min(failures - 2, 6))) if failures > 1 else 0.0
 
 
 def is_trouble(error: ClusterError | None) -> bool:

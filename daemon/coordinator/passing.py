@@ -67,9 +67,13 @@ class Passing:
         """Leave a node alone for a while whose NodeImage takes no write."""
         record.refusal = words
         self._fleet.refused.add(record.name)
+        self.rest(record, seconds=seconds, now=now)
+        self._fleet.todo.dirty.update(record.standings)
+
+    def rest(self, record: NodeRecord, *, seconds: float, now: Moment) -> None:
+        """Write nothing to a node for a while."""
         record.held_until = now.seconds + seconds
         self._fleet.wakes.add(now.at + timedelta(seconds=seconds), Wake(Why.HELD, record.name))
-        self._fleet.todo.dirty.update(record.standings)
 
     def passed(self, now: Moment) -> None:
         """Take note of the time: turns that have come, deadlines, silences."""

@@ -124,6 +124,7 @@ class NodeRecord:
         opens_for: the uid of the Node for which the gate's deadline is noted.
         gone_uid: its last NodeImage that is gone.
         gone_version: how new that was.
+        failures: how many writes in a row have failed, and not because of what they say.
         strikes: how often in a row a write was refused although nothing had changed.
         strike_words: why the last write was refused, until the object is read.
         tested: what that write tested.
@@ -147,6 +148,7 @@ class NodeRecord:
         self.opens_for = ""
         self.gone_uid = ""
         self.gone_version = 0
+        self.failures = 0
         self.strikes = 0
         self.strike_words = ""
         self.tested = ("", 0, 0)

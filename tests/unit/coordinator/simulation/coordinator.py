@@ -198,7 +198,8 @@ class VirtualCoordinator:
         left = self.loop._seconds_left()
         if left < LONGEST_WAIT_SECONDS or not self.fleet.is_started:
             return max(left, 0.001) if self.fleet.is_started else None
-        now, waits = self._timeline.now(), []
+        now = self._timeline.now()
+        waits = [self.loop._paused_until - now.seconds] if self.loop._paused_until > now.seconds else []
         if (wake := self.loop._passing.next_wake()) is not None:
             waits.append((wake - now.at) / timedelta(seconds=1))
         if (due := self.loop.desk.next_seconds()) is not None:

@@ -8,7 +8,7 @@ from daemon.cluster.errors import ClusterError, Denied, Invalid, ServerFailed, T
 from daemon.cluster.interface import Write
 from tests.unit.coordinator.simulation.apiserver import IMAGES, said
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies, writes_of
-from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, condition, counted, key_of
+from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
 from tests.unit.coordinator.simulation.coordinator import ROUGH, Weather
 from tests.unit.coordinator.simulation.documents import Json
 from tests.unit.coordinator.simulation.story import FOREIGN
@@ -121,8 +121,35 @@ def test_an_api_server_in_trouble_is_left_alone_for_a_while(error: ClusterError)
     cluster.api.refuses = lambda _write: None
     cluster.until(lambda: cluster.has_ended("app"), seconds=120)
 
-    assert 900 > during, during
+    assert 2_000 > during, during
     assert [1] * 30 == [cluster.pulls_of(node) for node in sorted(cluster.agents)]
+
+
+@pytest.mark.parametrize("part", ["nodeimages/n02", "imagepulljobs/ends/status"])
+def test_one_object_whose_writes_fail_is_not_hammered(part: str) -> None:
+    """What stands behind one object's writes may be broken (a webhook): it is tried less and less often."""
+    cluster = Cluster(nodes=6)
+    leader = cluster.lead()
+    cluster.run(5)
+    asked: list[float] = []
+
+    def refuse(write: Write) -> ClusterError | None:
+        if not write.path.endswith(part):
+            return None
+        asked.append(cluster.timeline.seconds)
+        return ServerFailed("failed calling webhook", code=500)
+
+    cluster.api.refuses = refuse
+    cluster.job("ends", parallelism=6, selector={"names": ["n00", "n01"]})
+    cluster.job("stays", kind="Never", parallelism=6, image="registry.example.com/other:v1")
+    cluster.run(600)
+    requests = len(leader.sent_requests)
+    cluster.api.refuses = lambda _write: None
+    cluster.until(lambda: cluster.has_ended("ends") and cluster.is_ready("stays"), seconds=70)
+
+    assert 10 <= len(asked) <= 30, len(asked)
+    assert 150 >= requests, requests
+    check_quiet(cluster)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -186,8 +213,14 @@ def test_schemas_that_drop_our_fields_are_not_written_to_for_ever() -> None:
     cluster.job("stays", kind="Never", parallelism=2, image="registry.example.com/other:v1")
     cluster.run(120)
 
+    before = len(writes_of(cluster))
+    cluster.run(600)
+    quiet = writes_of(cluster)[before:]
+    cluster.lead()
+    cluster.run(600)
+
     assert "completionTime" in cluster.status("ends")
     assert 4 == cluster.status("stays")["succeeded"]
-    check_quiet(cluster)
-    assert "False" != condition(cluster.status("ends"), "Complete").get("status")
-    assert [] == writes_of(cluster)
+    assert [] == quiet
+    # Only by writing it once a new leader finds out what the schema takes.
+    assert ["patch /apis/apps.kruise.io/v1beta1/namespaces/team/imagepulljobs/stays/status"] == writes_of(cluster)
