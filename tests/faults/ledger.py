@@ -170,7 +170,7 @@ def _open_owners(found: Json) -> set[str]:
 
 
 def _owners(entry: Json) -> set[str]:
-    return {owner["uid"] for owner in entry.get("ownerReferences", [])}
+    return {owner["uid"] for owner in entry.get("ownerReferences", []) if owner["kind"] == "ImagePullJob"}
 
 
 def _entries(found: Json) -> dict[Image, Json]:
