@@ -2,10 +2,15 @@
 
 import heapq
 from datetime import datetime
+from typing import Final
+
+
+# As few outdated times as this are not worth making the heap anew.
+FEW: Final = 64
 
 
 class Dues:
-    """Times by node; outdated ones stay in the heap until they come up."""
+    """Times by node; outdated ones stay in the heap until they come up, or are most of it."""
 
     def __init__(self) -> None:
         self._times: dict[str, datetime] = {}
@@ -18,6 +23,7 @@ class Dues:
         elif self._times.get(node) != at:
             self._times[node] = at
             heapq.heappush(self._heap, (at, node))
+            self._prune()
 
     def first(self) -> datetime | None:
         """Return the earliest time."""
@@ -37,3 +43,9 @@ class Dues:
     def until(self, at: datetime) -> int:
         """Count the nodes whose time comes until then."""
         return sum(1 for due_at in self._times.values() if due_at <= at)
+
+    def _prune(self) -> None:
+        """Drop outdated times once they are most of the heap: nobody may ever ask for the first."""
+        if len(self._heap) > 2 * len(self._times) + FEW:
+            self._heap = [(at, node) for node, at in self._times.items()]
+            heapq.heapify(self._heap)

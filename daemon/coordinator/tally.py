@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from daemon.coordinator.account import Account, ReasonCount
-from daemon.coordinator.dues import Dues
+from daemon.coordinator.dues import FEW, Dues
 from daemon.coordinator.standing import Group, Stand, Standing
 
 
@@ -29,7 +29,7 @@ class Tally:
     The counts of one job.
 
     `holding` is how many nodes take a slot. Candidates stand in a heap from which outdated ones are dropped when they
-    come up.
+    come up, or are most of it.
     """
 
     def __init__(self) -> None:
@@ -192,6 +192,13 @@ class Tally:
         elif self._candidates.get(node) != order:
             self._candidates[node] = order
             heapq.heappush(self._heap, (order, node))
+            self._prune()
+
+    def _prune(self) -> None:
+        """Drop outdated candidates once they are most of the heap: where slots are plenty nobody asks for the first."""
+        if len(self._heap) > 2 * len(self._candidates) + FEW:
+            self._heap = [(order, node) for node, order in self._candidates.items()]
+            heapq.heapify(self._heap)
 
 
 def _keep(nodes: dict[str, Standing], node: str, standing: Standing, *, step: int) -> None:

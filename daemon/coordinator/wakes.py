@@ -30,15 +30,22 @@ class Wake(msgspec.Struct, frozen=True):
 
 
 class Wakes:
-    """What is to come, the next first; to be woken once too often does no harm."""
+    """
+    What is to come, the next first; to be woken once too often does no harm.
+
+    The same wake at the same time stands once: two that were meant for other times meet there, and go on as one.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, Wake]] = []
+        self._standing: set[tuple[datetime, Wake]] = set()
         self._serial = itertools.count()
 
     def add(self, at: datetime, wake: Wake) -> None:
         """Have something looked at then."""
-        heapq.heappush(self._heap, (at, next(self._serial), wake))
+        if (at, wake) not in self._standing:
+            self._standing.add((at, wake))
+            heapq.heappush(self._heap, (at, next(self._serial), wake))
 
     def next(self) -> datetime | None:
         """Return when the next comes; None where there is none."""
@@ -47,4 +54,6 @@ class Wakes:
     def take(self, now: datetime) -> Iterator[Wake]:
         """Take each whose time has come, also those that are added meanwhile."""
         while self._heap and self._heap[0][0] <= now:
-            yield heapq.heappop(self._heap)[2]
+            at, _serial, wake = heapq.heappop(self._heap)
+            self._standing.discard((at, wake))
+            yield wake
