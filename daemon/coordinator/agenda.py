@@ -55,11 +55,11 @@ class Agenda:
             or self._upkeep(now)
         )
 
-    def read(self) -> Request | None:
+    def read(self, now: Moment) -> Request | None:
         """Return a read of a NodeImage whose state is not known; it needs no token."""
         for name in self._fleet.todo.unread:
             record = self._fleet.nodes[name]
-            if not record.is_busy:
+            if not record.is_busy and record.read_after <= now.seconds:
                 return self.reread(record)
         return None
 

@@ -6,6 +6,7 @@ does not know our fields drops them.
 """
 
 import heapq
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -68,7 +69,8 @@ class Desk:
         self._write_rate = write_rate
         self._paths = paths
         self._pages: dict[str, Page] = {}
-        self._later: list[tuple[float, str]] = []
+        self._later: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
 
     def next(self, now: Moment) -> Request | None:
         """Return the next status to write now; None where there is none."""
@@ -93,7 +95,7 @@ class Desk:
 
     def next_seconds(self) -> float | None:
         """Return when a status that waits is due, in seconds of the clock."""
-        return self._later[0][0] if self._later else None
+        return self._heap[0][0] if self._heap else None
 
     def has_work(self) -> bool:
         """Tell whether a job may have a status to write now."""
@@ -131,23 +133,32 @@ class Desk:
 
     def recall(self, now: Moment) -> None:
         """Take up again what was put off until now."""
-        while self._later and self._later[0][0] <= now.seconds:
-            self._fleet.todo.dirty.add(heapq.heappop(self._later)[1])
+        while self._heap and self._heap[0][0] <= now.seconds:
+            at_seconds, uid = heapq.heappop(self._heap)
+            if self._later.get(uid) == at_seconds:
+                del self._later[uid]
+                self._fleet.todo.dirty.add(uid)
 
     def _news_seconds(self) -> float:
         """Return how far apart one job's statuses are: together no more than their part of the budget."""
-        waiting = len(self._fleet.todo.dirty) + len(self._later)
+        waiting = len(self._fleet.todo.dirty | self._later.keys())
         return max(NEWS_SECONDS, waiting / (self._write_rate * STATUS_PART))
 
     def _postpone(self, uid: str, at_seconds: float) -> None:
-        heapq.heappush(self._later, (at_seconds, uid))
+        """Put a job off; one that is put off already is looked at when the sooner time comes."""
+        if at_seconds < self._later.get(uid, math.inf):
+            self._later[uid] = at_seconds
+            heapq.heappush(self._heap, (at_seconds, uid))
 
     def _is_busy(self, uid: str) -> bool:
         page = self._pages.get(uid)
         return page is not None and page.is_busy
 
     def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
-        if page.held_until > now.seconds or job.course is Course.DELETING or not self._fleet.pods.is_listed(job):
+        if job.course is Course.DELETING or not self._fleet.pods.is_listed(job):
+            return None
+        if page.held_until > now.seconds:
+            self._postpone(job.uid, page.held_until)
             return None
         news_seconds = self._news_seconds()
         if now.seconds < page.looked_seconds + news_seconds and not _may_have_ended(job):

@@ -22,7 +22,7 @@ from daemon.coordinator.learning import Learning
 from daemon.coordinator.outcomes import OutcomeListener, Outcomes, is_trouble
 from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
-from daemon.coordinator.requests import About, Outcome, Request, Urgency
+from daemon.coordinator.requests import Outcome, Request
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.sending import SENDERS
 
@@ -214,7 +214,7 @@ class CoordinatorLoop:
 
     def _next(self, now: Moment) -> Request | None:
         """Choose what is asked next; a write takes a token first."""
-        request = self._read()
+        request = self._outcomes.read(now) or self.agenda.read(now)
         if request is not None:
             return request
         if not self.agenda.has_work():
@@ -226,13 +226,6 @@ class CoordinatorLoop:
         if request is None:
             self.budget.give_back()
         return request
-
-    def _read(self) -> Request | None:
-        while self._outcomes.jobs_to_read:
-            uid, path = self._outcomes.jobs_to_read.popitem()
-            if uid in self.fleet.jobs:
-                return Request(urgency=Urgency.READ, about=About.JOB, subject=uid, path=path)
-        return self.agenda.read()
 
     def _seconds_left(self) -> float:
         """Return how long the loop may wait when no message comes."""

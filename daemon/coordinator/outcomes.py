@@ -16,13 +16,14 @@ from daemon.coordinator.gate import Opening
 from daemon.coordinator.learning import Learning
 from daemon.coordinator.passing import Passing
 from daemon.coordinator.records import NodeRecord
-from daemon.coordinator.requests import About, Outcome, Request
+from daemon.coordinator.requests import About, Outcome, Request, Urgency
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
 
 
 REFUSED_SECONDS: Final = 60.0
 GATE_AGAIN_SECONDS: Final = 5.0
 STRIKES: Final = 2
+READ_AGAIN_SECONDS: Final = 1.0
 
 # The server has answered, and done nothing.
 _NOT_DONE: Final = (Invalid, Conflict, Denied, NotFound, Throttled, Oversized)
@@ -54,7 +55,17 @@ class Outcomes:
         self._agenda = agenda
         self._desk = desk
         self._listener = listener
-        self.jobs_to_read: dict[str, str] = {}
+        self._jobs_to_read: dict[str, tuple[float, str]] = {}
+
+    def read(self, now: Moment) -> Request | None:
+        """Return a read of a job of which a request's outcome is not known."""
+        for uid, (at_seconds, path) in tuple(self._jobs_to_read.items()):
+            if uid not in self._fleet.jobs:
+                del self._jobs_to_read[uid]
+            elif at_seconds <= now.seconds:
+                del self._jobs_to_read[uid]
+                return Request(urgency=Urgency.READ, about=About.JOB, subject=uid, path=path)
+        return None
 
     def take(self, outcome: Outcome, *, now: Moment) -> None:
         """Take over what an outcome tells."""
@@ -84,6 +95,8 @@ class Outcomes:
                 record.strike_words, record.tested = error.message, request.tested
             elif request.write is not None:
                 self._failed(record, request, error, now=now)
+            else:
+                record.read_after = now.seconds + READ_AGAIN_SECONDS
             self._again(record, is_known=isinstance(error, Throttled) and request.write is not None, now=now)
 
     def _answered(self, record: NodeRecord, outcome: Outcome, *, now: Moment) -> None:
@@ -197,7 +210,9 @@ class Outcomes:
         elif seconds and request.write is not None:
             self._desk.hold(request.subject, seconds=seconds, now=now)
             self._passing.wake_job(request.subject, seconds=seconds, now=now)
-        self.jobs_to_read[request.subject] = request.path
+        # A read that fails is asked again no sooner than each second: no token slows it.
+        wait_seconds = 0.0 if request.write is not None else READ_AGAIN_SECONDS
+        self._jobs_to_read[request.subject] = (now.seconds + wait_seconds, request.path)
 
 
 def rest_seconds(failures: int) -> float:

@@ -118,6 +118,7 @@ class NodeRecord:
         sent: the jobs whose grants are on their way, or of unknown outcome.
         is_busy: a request about it is on its way.
         must_read: what became of a request is not known.
+        read_after: when it may be read again after that failed, in seconds of the clock.
         held_until: when it may be written again after a refusal, in seconds of the clock.
         refusal: why its NodeImage takes no write; "" while it does.
         waiting: jobs whose candidate it is, and that it could not serve when its turn came.
@@ -142,6 +143,7 @@ class NodeRecord:
         self.sent: frozenset[str] = frozenset()
         self.is_busy = False
         self.must_read = False
+        self.read_after = float("-inf")
         self.held_until = float("-inf")
         self.refusal = ""
         self.waiting: set[str] = set()
