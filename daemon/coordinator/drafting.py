@@ -59,6 +59,8 @@ def draft(fleet: Fleet, record: NodeRecord, *, paths: Paths, now: Moment) -> Dra
     upkeep = fleet.todo.upkeep.get(record.name)
     if upkeep is Upkeep.DELETE or (record.image is None and upkeep is not Upkeep.CREATE):
         return None
+    if record.image is not None and record.image.is_deleting:
+        return None
     grants = grants_of(fleet, record, now=now)
     changes = _changes(fleet, record, grants=grants, now=now)
     entries = {key: change.entry for key, change in changes.items()}

@@ -146,6 +146,7 @@ class Fleet:
         if job.task is not None:
             record.suspects.add(job.task.key)
             self.suspect(record)
+        self.gate_of(record.name)
 
     def _drop(self, job: JobRecord, record: NodeRecord | None) -> None:
         """Take a node out of a job's counts."""

@@ -143,7 +143,7 @@ class Learning:
         has_labels = image is not None and image.is_fake and record.node is None
         if before is None or image is None or (has_labels and before.labels_hash != image.labels_hash):
             self._fleet.reselect(record, now=now)
-        elif skip != record.skip or (before.agent is None) != (image.agent is None):
+        elif skip != record.skip or _is_another(before, image):
             self._fleet.reselect(record, now=now, only_known=True)
         else:
             for key in _changed(before, image):
@@ -179,6 +179,11 @@ class Learning:
                 self._fleet.reckon(job, record, now=now)
             elif not is_selected and name in job.names:
                 self._fleet.unselect(job, record)
+
+
+def _is_another(before: SeenNodeImage, after: SeenNodeImage) -> bool:
+    """Tell whether every job sees the node with other eyes: its agent has said something for once, or it is going."""
+    return (before.agent is None, before.is_deleting) != (after.agent is None, after.is_deleting)
 
 
 def _changed(before: SeenNodeImage, after: SeenNodeImage) -> list[ImageKey]:
