@@ -18,7 +18,7 @@ from daemon.api.times import parse_time
 from daemon.coordinator.decoding_nodeimage import node_image_of
 from daemon.coordinator.objectmeta import ObjectMeta
 from daemon.coordinator.salvage import salvage
-from daemon.coordinator.seen import ImageKey, JobProgress, SeenCondition, SeenJob, SeenNode, SeenPod, Taint
+from daemon.coordinator.seen import ImageKey, JobProgress, SeenJob, SeenNode, SeenPod, Taint
 from daemon.coordinator.sharing import TEXTS, Shared, shared_labels
 from daemon.images import parse_reference
 
@@ -188,27 +188,14 @@ def _key_of(job: ImagePullJob) -> ImageKey:
 def _progress_of(raw: object) -> JobProgress:
     if not isinstance(raw, dict):
         return JobProgress()
-    generation, conditions, ours = raw.get("observedGeneration"), raw.get("conditions"), raw.get("prewarm")
+    generation, ours = raw.get("observedGeneration"), raw.get("prewarm")
     return JobProgress(
         observed_generation=generation if type(generation) is int else 0,
         start_time=_time(raw.get("startTime")),
         completion_time=_time(raw.get("completionTime")),
         last_refresh_time=_time(ours.get("lastRefreshTime")) if isinstance(ours, dict) else None,
-        conditions=tuple(
-            _condition(each) for each in (conditions if isinstance(conditions, list) else ()) if _is_condition(each)
-        ),
         raw=raw,
     )
-
-
-def _is_condition(raw: object) -> bool:
-    return isinstance(raw, dict) and all(isinstance(raw.get(name), str) and raw[name] for name in ("type", "status"))
-
-
-def _condition(raw: dict[str, object]) -> SeenCondition:
-    texts = {name: value for name in ("type", "status", "reason", "message") if isinstance(value := raw.get(name), str)}
-    since = raw.get("lastTransitionTime")
-    return msgspec.convert({**texts, "last_transition_time": since if isinstance(since, str) else ""}, SeenCondition)
 
 
 def _time(raw: object) -> datetime | None:

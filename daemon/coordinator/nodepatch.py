@@ -20,8 +20,6 @@ from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNode, SeenNode
 from daemon.coordinator.silence import NO_RESPONSE
 
 
-"""OpenKruise's words, for a node without an agent of ours; on its CRDs, which drop the reason, they alone tell it."""
-
 _COUNTED: Final = (Phase.SUCCEEDED, Phase.FAILED, Phase.PULLING, Phase.WAITING)
 
 

@@ -132,16 +132,6 @@ class SeenPod(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool = False
 
 
-class SeenCondition(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition of a job, as it stands in its status."""
-
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-    last_transition_time: str = ""
-
-
 class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     """
     A job's status, as far as a new coordinator has to go on from it.
@@ -153,12 +143,7 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     start_time: datetime | None = None
     completion_time: datetime | None = None
     last_refresh_time: datetime | None = None
-    conditions: tuple[SeenCondition, ...] = ()
     raw: dict[str, object] = {}
-
-    def condition(self, kind: str) -> SeenCondition | None:
-        """Return the condition of a type."""
-        return next((condition for condition in self.conditions if condition.type == kind), None)
 
 
 class SeenJob(msgspec.Struct, frozen=True, kw_only=True):

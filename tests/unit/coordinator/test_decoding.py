@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daemon.api.imagepulljob import ImagePullJob
 from daemon.api.wire import resource_to_wire
 from daemon.coordinator.decoding import job_of, node_of, pod_of
-from daemon.coordinator.seen import ImageKey, JobProgress, SeenCondition, SeenJob, SeenNode, SeenPod, Taint
+from daemon.coordinator.seen import ImageKey, JobProgress, SeenJob, SeenNode, SeenPod, Taint
 from daemon.images import parse_reference
 from tests.unit.api.strategies import jobs, keys, label_values, labels, names, times
 
@@ -227,7 +227,7 @@ def test_what_is_only_a_warning_is_no_problem() -> None:
 
 
 def test_a_status_tells_a_new_coordinator_where_to_go_on() -> None:
-    """Times, conditions, the generation, our last refresh; and the whole of it as it stands."""
+    """Times, the generation, our last refresh; and the whole of it, with its conditions, as it stands."""
     condition = {"type": "Ready", "status": "True", "reason": "AllWarm", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     status = {
         "observedGeneration": 4,
@@ -246,9 +246,6 @@ def test_a_status_tells_a_new_coordinator_where_to_go_on() -> None:
         start_time=start,
         completion_time=start.replace(minute=1),
         last_refresh_time=start.replace(second=30),
-        conditions=(
-            SeenCondition(type="Ready", status="True", reason="AllWarm", last_transition_time="2026-01-01T00:00:00Z"),
-        ),
         raw=status,
     )
 
@@ -264,7 +261,7 @@ def test_a_status_tells_a_new_coordinator_where_to_go_on() -> None:
     ],
 )
 def test_an_odd_status_is_as_none(status: object) -> None:
-    """Somebody else's hand in a status must not stop a job: bad times and conditions are as absent."""
+    """Somebody else's hand in a status must not stop a job: bad times are as absent."""
     seen = _job({"image": "nginx", "completionPolicy": {}}, status=status)
 
     assert JobProgress() == msgspec.structs.replace(seen.status, raw={})
