@@ -55,16 +55,17 @@ class Word(StrEnum):
     ENOUGH_SPACE = "EnoughSpace"
 
 
+PERMANENT: Final = frozenset({Reason.INVALID_REFERENCE, Reason.PLATFORM_MISMATCH, Reason.REFUSED_BY_POLICY})
+"""Reasons that the next attempt meets again: a turn fails by them at once, and the next round comes hourly."""
+
 NEEDS_A_PERSON: Final = frozenset(
     {
-        Reason.INVALID_REFERENCE,
+        *PERMANENT,
         Reason.IMAGE_NOT_FOUND,
-        Reason.PLATFORM_MISMATCH,
         Reason.UNAUTHORIZED,
         Reason.FORBIDDEN,
         Reason.SECRET_MISSING,
         Reason.SECRET_FORBIDDEN,
-        Reason.REFUSED_BY_POLICY,
         Reason.REGISTRY_TLS,
         Reason.EVICTION_LOOP,
     }

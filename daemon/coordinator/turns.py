@@ -13,13 +13,9 @@ import msgspec
 from daemon.api.fields import INT32_MAX
 from daemon.api.imagepulljob import CompletionType, ImagePullJob, Refresh
 from daemon.api.nodeimage import Phase
-from daemon.api.reasons import Reason
+from daemon.api.reasons import PERMANENT
 from daemon.api.schedule import find_time_zone, latest_fire
 from daemon.entries import NOT_AGAIN, next_renewal, next_round, place_in_spread
-from daemon.node.backoff import ErrorClass, error_class
-
-
-_PERMANENT: Final = frozenset(reason.value for reason in Reason if error_class(reason) is ErrorClass.PERMANENT)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +75,7 @@ def next_turn(  # noqa: PLR0913  one ended turn, as the tally has it
     renewal = Turn(due_at=renewal_at, is_renewal=True, lapses_at=lapses_at)
     if phase is not Phase.FAILED:
         return renewal
-    due_at = next_round(failures=round + 1, permanent=reason in _PERMANENT, failed_at=ended_at)
+    due_at = next_round(failures=round + 1, permanent=reason in PERMANENT, failed_at=ended_at)
     window_end = _window_end(job, granted_at=granted_at, node=node) if has_image else NOT_AGAIN
     if renewal_at <= due_at or max(due_at, now) > window_end:
         return renewal

@@ -7,7 +7,7 @@ Pure but for the jitter, which the loop draws and hands to transitions.py as a n
 import random
 from enum import Enum
 
-from daemon.api.reasons import Reason
+from daemon.api.reasons import PERMANENT, Reason
 from daemon.jitter import full_jitter_seconds
 
 
@@ -25,15 +25,13 @@ class ErrorClass(Enum):
     THROTTLED = "every pull from that registry pauses, growing"
 
 
-_PERMANENT = frozenset({Reason.INVALID_REFERENCE, Reason.PLATFORM_MISMATCH, Reason.REFUSED_BY_POLICY})
-
 # Partial content behind these can be the cause of the next failure: a corrupt ingest of full size fails for ever.
 DROPS_HOLD = frozenset({Reason.CORRUPT_CONTENT, Reason.DISK_FULL, Reason.DISK_LOW})
 
 
 def error_class(reason: Reason) -> ErrorClass:
     """Classify a reason; denied, not found and unknown words are retried (a secret or a tag may arrive)."""
-    if reason in _PERMANENT:
+    if reason in PERMANENT:
         return ErrorClass.PERMANENT
     if reason is Reason.REGISTRY_THROTTLED:
         return ErrorClass.THROTTLED
