@@ -83,7 +83,7 @@ def test_a_failure_is_not_tried_again_by_a_restart(
 def test_an_image_that_was_removed_while_the_agent_was_away_is_pulled_again(
     node_image: NodeImageOnServer, start_agent: StartAgent, containerd: Containerd, push: Push
 ) -> None:
-    """A status is no proof: what it tells is looked for, and brought back at once under the same version."""
+    """A status is no proof: what it tells is looked for, and brought back in the same version (8.2 number 2)."""
     image = push("app", tag="v1")
     agent = start_agent(node_image, containerd)
     node_image.want(image.key, entry("v1", version=4))

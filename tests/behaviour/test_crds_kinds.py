@@ -191,7 +191,7 @@ def test_a_repository_is_one_unit_of_ownership(apiserver: ApiServer, names: Name
 def test_kubectl_get_shows_what_matters(
     full: Json, columns: dict[str, str], wide: dict[str, str], version: str, apiserver: ApiServer, names: Names
 ) -> None:
-    """The columns, by name and value, in both versions; the last ones only where `--output=wide` asks for them."""
+    """The columns of both versions (8.2 number 15: MESSAGE is lost in one); the last ones are those of --output=wide."""
     stored = put(apiserver, full, name=names("a"))
 
     assert {"NAME": stored["metadata"]["name"], **columns} == _row(apiserver, stored, version=version)

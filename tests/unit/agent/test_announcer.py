@@ -175,7 +175,7 @@ def test_what_an_earlier_process_reached_is_not_told_again(events: Events) -> No
 
 
 def test_a_withdrawal_is_no_end(events: Events) -> None:
-    """Nobody wants to know."""
+    """Nobody wants to know (8.2 number 10: a failure is told of it)."""
     node = node_of(events)
     node.want(image())
     node.ask_registry()

@@ -64,7 +64,7 @@ def test_a_version_is_above_generation_entry_and_status(generation: int, current
 
 
 def test_a_digest_stands_in_the_entry_as_it_is() -> None:
-    """The tag is the digest and the repository has none of it (kruise#2534: joined with a colon it never pulls)."""
+    """The tag is the digest, and the repository has none of it (kruise#2534, 8.2 number 1: joined by a colon)."""
     digest = f"sha256:{'a' * 64}"
     pinned = job(image=f"{IMAGE}@{digest}")
 

@@ -181,7 +181,7 @@ def test_the_message_has_openkruise_s_words(account: Account, expected: str) -> 
     ],
 )
 def test_a_job_that_goes_on_says_why_it_does_not_get_on(account: Account, expected: str) -> None:
-    """The column MESSAGE of `kubectl get`, which v1beta1 of OpenKruise lost, tells the whole story."""
+    """The column MESSAGE of `kubectl get`, which OpenKruise's v1beta1 lost, tells the whole story (8.2 number 15)."""
     assert expected == status_of(seen_job(completion=NEVER), account)["message"]
 
 

@@ -335,7 +335,7 @@ def test_of_an_older_version_only_what_lies_there_is_kept() -> None:
 
 
 def test_other_answers_of_the_repository_stay_and_the_counters_fit() -> None:
-    """The counters are those of all that is wanted."""
+    """The counters are those of all that is wanted, waiting too (8.2 number 15: left as it was)."""
     images = {
         REPOSITORY: ImageSpec(tags=(entry("v1"), entry("v2"))),
         "nginx": ImageSpec(tags=(entry("latest"), entry("old"))),

@@ -40,12 +40,12 @@ def test_a_selector_of_a_nodes_own_labels_and_name_selects_it(name: str, found: 
 
 @pytest.mark.parametrize("selector", [None, NodeSelector()])
 def test_an_empty_selector_selects_every_node(selector: NodeSelector | None) -> None:
-    """New ones too: OpenKruise's watch passes them over with `selector: {}`, so that they stay cold (8.2, 17)."""
+    """New ones too: OpenKruise's watch passes them over with `selector: {}`, so that they stay cold (8.2 number 17)."""
     assert True is selects_node(JobTemplate(selector=selector), name="node-a", labels={})
 
 
 def test_an_empty_list_of_names_selects_no_node() -> None:
-    """OpenKruise makes it every node when it writes the job back (8.2, 17)."""
+    """OpenKruise makes it every node when it writes the job back (8.2 number 17)."""
     assert False is selects_node(JobTemplate(selector=NodeSelector(names=())), name="node-a", labels={})
 
 

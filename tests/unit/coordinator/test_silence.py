@@ -90,7 +90,7 @@ def test_a_node_is_left_out_by_what_it_says_of_itself(
     """
     Leaving comes before agentless, agentless before not ready; words name what was seen.
 
-    A dead node holds a slot for ten minutes in OpenKruise (8.2, 4); here it leaves at once. Virtual nodes are
+    A dead node holds a slot for ten minutes in OpenKruise (8.2 number 4); here it leaves at once. Virtual nodes are
     kruise#1596.
     """
     node = msgspec.structs.replace(NODE, **changes)
@@ -100,7 +100,7 @@ def test_a_node_is_left_out_by_what_it_says_of_itself(
 
 
 def test_a_node_whose_node_image_is_not_there_yet_counts() -> None:
-    """OpenKruise does not see a node before its NodeImage (8.2, 3), nor find one just made (kruise#630)."""
+    """OpenKruise does not see a node before its NodeImage (8.2 number 3), nor find one just made (kruise#630)."""
     assert "" == _reason(None, now=9999)
 
 
@@ -140,7 +140,7 @@ def test_the_first_answer_brings_a_node_back() -> None:
 
 
 def test_an_agent_with_a_task_is_silent_after_three_minutes() -> None:
-    """Counted from when its report was seen, on our clock: OpenKruise lets it hold a slot for ten (8.2, 4)."""
+    """Counted from when its report was seen, on our clock: OpenKruise lets it hold a slot for ten (8.2 number 4)."""
     image = _image({A: _entry()}, {A: _status(Phase.PULLING, started=1)}, agent=AGENT)
     heard = _heard(image, at=20)
 

@@ -116,7 +116,7 @@ def test_a_look_that_is_out_of_date_changes_nothing() -> None:
 
 
 def test_the_attempts_of_an_open_version_count_over_a_restart() -> None:
-    """A process that is killed in its third attempt repeats that one, and has no four new ones."""
+    """A process that is killed in its third attempt repeats that one, and has no four new ones (8.2 number 13)."""
     pulling = TagStatus(tag="v1", phase=Phase.PULLING, version=1, attempt=3, start_time=EPOCH)
     node = restarted(pulling, image(backoff_limit=3))
 

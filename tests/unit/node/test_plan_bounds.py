@@ -77,7 +77,7 @@ def test_the_deadline_counts_attempts_and_backoff() -> None:
 
 
 def test_waiting_for_a_slot_counts_towards_no_deadline() -> None:
-    """An image that waits an hour for its turn still has its whole deadline."""
+    """An image that waits an hour for its turn still has its whole deadline (8.2 number 13)."""
     node = VirtualNode(slots=1)
     node.want(image("first", timeout_seconds=7200, priority=1), image("second", active_deadline_seconds=10))
     node.advance(3600)

@@ -109,7 +109,7 @@ def test_each_wait_is_the_backoff_of_its_attempt() -> None:
 
 
 def test_there_is_no_wait_after_the_last_attempt() -> None:
-    """The image is Failed in the moment that its last attempt ends."""
+    """The image is Failed in the moment that its last attempt ends (8.2 number 10)."""
     node = VirtualNode()
     node.want(image(backoff_limit=0))
     node.advance(7)

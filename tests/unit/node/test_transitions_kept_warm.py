@@ -13,7 +13,7 @@ DAY_SECONDS = 86400.0
 
 
 def test_a_removed_image_is_pulled_again_at_once() -> None:
-    """The first time in a day, under the same version, which is Waiting again."""
+    """The first time in a day, in the same version, Waiting again (kruise#1419, 8.2 number 2: stays Succeeded)."""
     node = VirtualNode()
     node.want(image())
     node.end(DONE)

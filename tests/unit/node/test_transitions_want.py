@@ -455,7 +455,7 @@ def test_an_image_withdrawn_wanted_and_withdrawn_again_leaves_once() -> None:
     ],
 )
 def test_the_end_of_a_cancelled_pull_says_nothing_of_a_newer_version(end: AttemptEnd) -> None:
-    """The deadline that the last version exceeded does not fail this one, nor does a late success answer it."""
+    """A deadline of the last version does not fail this one, nor does a late success answer it (8.2 number 10)."""
     node = VirtualNode()
     node.want(image(active_deadline_seconds=10))
     node.advance(10)

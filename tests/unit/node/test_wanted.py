@@ -86,7 +86,7 @@ def test_a_familiar_name_is_asked_for_in_full() -> None:
 
 
 def test_a_digest_is_asked_for_by_digest() -> None:
-    """A tag entry holds either."""
+    """A tag entry holds either (kruise#2534, 8.2 number 1)."""
     wanted = only_image("registry.example:5000/app", TagEntry(tag=DIGEST))
 
     assert (f"registry.example:5000/app@{DIGEST}", "registry.example:5000") == (wanted.image, wanted.registry)
