@@ -36,11 +36,13 @@ def main() -> int:
     with agent_stage() as place:
         image = place.place.push("latency", layers=layers(LAYERS, size_bytes=LAYER_BYTES))
         show(f"== {NAME}, containerd {place.containerd.binaries.version}: a job for an unchanged image under Always")
-        with place.agent(NODE):
-            NodeOnServer(place.apiserver, NODE).create()
-            with CoordinatorProcess(place.apiserver, place.place.folder / "coordinator") as coordinator:
-                coordinator.until_leading()
-                turns = _turns(place, image)
+        NodeOnServer(place.apiserver, NODE).create()
+        with (
+            place.agent(NODE),
+            CoordinatorProcess(place.apiserver, place.place.folder / "coordinator") as coordinator,
+        ):
+            coordinator.until_leading()
+            turns = _turns(place, image)
     return conclude([_figure(turns[WARM_UP:])])
 
 
