@@ -154,6 +154,20 @@ def test_two_tags_or_conditions_of_one_name_are_refused(apiserver: ApiServer, na
         assert (422, True) == (refused.value.status, place in refused.value.text)
 
 
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_a_phase_or_policy_that_is_none_is_refused(version: str, apiserver: ApiServer, names: Names) -> None:
+    """A typing error changes nothing (8.2 number 11: any text is taken, and a policy in lower case is Always)."""
+    stored = put(apiserver, crds_full.NODE_IMAGE, name=names("a"), version=version)
+    said = {"desired": 1, "imageStatuses": {"nginx": {"tags": [{"tag": "latest", "phase": "Done"}]}}}
+
+    with pytest.raises(ApiFailed, match="Unsupported value") as phase:
+        apiserver.request("PUT", f"{address(stored, version=version)}/status", {**stored, "status": said})
+    with pytest.raises(ApiFailed, match="Unsupported value") as policy:
+        put(apiserver, job(imagePullPolicy="always"), name=names("j"), version=version)
+
+    assert (422, 422) == (phase.value.status, policy.value.status)
+
+
 def test_a_repository_is_one_unit_of_ownership(apiserver: ApiServer, names: Names) -> None:
     """Who wrote what is noted by repository, not by each field of each tag: an object stays as small as it is."""
     stored = put(apiserver, crds_full.NODE_IMAGE, name=names("a"))
@@ -191,7 +205,7 @@ def test_a_repository_is_one_unit_of_ownership(apiserver: ApiServer, names: Name
 def test_kubectl_get_shows_what_matters(
     full: Json, columns: dict[str, str], wide: dict[str, str], version: str, apiserver: ApiServer, names: Names
 ) -> None:
-    """The columns of both versions (8.2 number 15: MESSAGE is lost in one); the last ones are those of --output=wide."""
+    """The columns of both versions (8.2 number 15: MESSAGE is lost in one); the last ones with --output=wide."""
     stored = put(apiserver, full, name=names("a"))
 
     assert {"NAME": stored["metadata"]["name"], **columns} == _row(apiserver, stored, version=version)
