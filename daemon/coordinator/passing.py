@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from daemon.clock import Moment
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.records import Course, NodeRecord, end_of_life
+from daemon.coordinator.standing import Task
 from daemon.coordinator.wakes import Wake, Why
 
 
@@ -21,16 +22,18 @@ class Passing:
     def sent(self, record: NodeRecord, *, grants: frozenset[str], now: Moment) -> None:
         """Count grants from the moment that they are sent."""
         record.is_busy = True
-        record.sent |= grants
+        record.sent |= {uid: self._fleet.jobs[uid].task for uid in grants}
         self._fleet.reckon_all(record, grants, now=now)
 
     def settled(self, record: NodeRecord, *, is_known: bool, now: Moment) -> None:
         """Take a request about a node for done; its grants keep their slots while its outcome is not known."""
         record.is_busy = False
         if is_known:
-            grants, record.sent, record.must_read = record.sent, frozenset(), False
+            grants, record.sent, record.must_read = record.sent, {}, False
             self._fleet.todo.unread.discard(record.name)
             self._fleet.reckon_all(record, grants, now=now)
+            if any(self._has_changed(uid, task) for uid, task in grants.items()):
+                record.suspects.update(record.keys())
         else:
             record.must_read = True
             self._fleet.todo.unread.add(record.name)
@@ -42,6 +45,11 @@ class Passing:
         if record.skip != before:
             self._fleet.reselect(record, now=now, only_known=True)
         self.release(record, now=now)
+
+    def _has_changed(self, uid: str, task: Task | None) -> bool:
+        """Tell whether a job was edited or is gone since its grant was sent: nobody knew of its entry then."""
+        job = self._fleet.jobs.get(uid)
+        return job is None or job.task != task
 
     def release(self, record: NodeRecord, *, now: Moment, with_gate: bool = True) -> None:
         """Offer a node again to whoever found it busy."""

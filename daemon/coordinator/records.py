@@ -115,7 +115,7 @@ class NodeRecord:
     Attributes:
         standings: by the uid of each job that selects it.
         suspects: images whose entries may have to change without a grant.
-        sent: the jobs whose grants are on their way, or of unknown outcome.
+        sent: the jobs whose grants are on their way, or of unknown outcome, by uid; each as it was then.
         is_busy: a request about it is on its way.
         must_read: what became of a request is not known.
         read_after: when it may be read again after that failed, in seconds of the clock.
@@ -140,7 +140,7 @@ class NodeRecord:
         self.looks_at: datetime | None = None
         self.standings: dict[str, Standing] = {}
         self.suspects: set[ImageKey] = set()
-        self.sent: frozenset[str] = frozenset()
+        self.sent: dict[str, Task | None] = {}
         self.is_busy = False
         self.must_read = False
         self.read_after = float("-inf")

@@ -32,6 +32,7 @@ class Observer:
         self.most: dict[str, int] = {}
         self._cluster = cluster
         self._open: dict[str, dict[str, str]] = {}
+        self._turns: set[tuple[str, str, int, str]] = set()
         self._ended: set[tuple[str, str, int, str]] = set()
         self._limits: dict[str, list[tuple[float, int]]] = {}
         self._counted_since: dict[tuple[str, str], float] = {}
@@ -49,13 +50,15 @@ class Observer:
 
     def _look(self, change: Change) -> None:
         name, uid = change.document["metadata"]["name"], change.document["metadata"]["uid"]
+        known = set(self._turns)
         here = {} if change.is_gone else dict(self._grants(change.document, uid=uid))
         for job in self._open.keys() - here.keys():
             self._open[job].pop(name, None)
         for job, image in here.items():
-            is_new = name not in self._open.setdefault(job, {})
-            self._open[job][name] = image
-            if is_new:
+            self._open.setdefault(job, {})[name] = image
+        # Who was suspended or away and is back may lift the sum; a new turn may not.
+        for *_, job in self._turns - known:
+            if job in here:
                 self._granted(job)
 
     def _grants(self, image: Json, *, uid: str) -> Iterator[tuple[str, str]]:
@@ -69,6 +72,7 @@ class Observer:
                 ended = {one["uid"] for one in said(entry, "prewarm", "ended") or ()}
                 for owner in entry.get("ownerReferences", ()):
                     turn = (uid, f"{repository}:{entry['tag']}", entry["version"], owner["uid"])
+                    self._turns.add(turn)
                     if has_ended or owner["uid"] in ended:
                         self._ended.add(turn)
                     elif turn not in self._ended and not said(entry, "prewarm", "suspended"):

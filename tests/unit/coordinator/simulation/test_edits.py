@@ -301,3 +301,31 @@ def test_an_amended_entry_costs_one_write_a_node() -> None:
 
     assert 6 == sum("nodeimages" in write for write in writes_of(cluster)[before:])
     check_quiet(cluster)
+
+
+@pytest.mark.parametrize("step", ["edit", "delete", "image"])
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3])
+def test_an_edit_that_crosses_a_grant_on_its_way_is_not_lost(step: str, seconds: float) -> None:
+    """What is granted by the old spec is put right once the answer is there, with no other event."""
+    cluster = Cluster(nodes=3, weather=Weather(latency=(0.1, 0.1), lag=(0.01, 0.01)), pulls=steady(600))
+    cluster.lead()
+    cluster.run(5)
+    cluster.job("app", kind="Never", parallelism=3)
+    cluster.run(seconds)
+
+    match step:
+        case "edit":
+            cluster.edit("app", prewarm={"priority": 7})
+        case "delete":
+            cluster.delete("app")
+        case _:
+            cluster.edit("app", image=OTHER)
+    cluster.run(5)
+
+    entries = [cluster.entry(node) for node in names(cluster)]
+    others = [cluster.entry(node, image=OTHER) for node in names(cluster)]
+    if step == "edit":
+        assert [7] * 3 == [entry["prewarm"]["priority"] for entry in entries if entry]
+    else:
+        assert [None] * 3 == entries
+        assert [step == "image"] * 3 == [bool(other) for other in others]
