@@ -1,8 +1,20 @@
-"""What a job's status is made from: the counts of its tally at one moment. Values only; jobstatus.py words them."""
+"""
+What a job's status is made from: the counts of its tally at one moment. Values only; jobstatus.py words them.
+
+Lists of names are bounded, since a status is one object; the CRDs have the same bounds.
+"""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
+
+
+MOST_NAMED: Final = 1_000
+"""How many nodes a list of failed or open ones names."""
+REASONS: Final = 16
+NODES_A_REASON: Final = 10
+DIGESTS: Final = 5
 
 
 class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):

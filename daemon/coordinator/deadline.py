@@ -4,21 +4,16 @@ A job's counts once its deadline has passed: all that have not ended count as fa
 Pure. (8.2 number 14: OpenKruise names some nodes twice, and all of them.)
 """
 
-from typing import Final
-
 import msgspec
 
 from daemon.api.reasons import Reason
-from daemon.coordinator.account import Account, ReasonCount
+from daemon.coordinator.account import MOST_NAMED, Account, ReasonCount
 from daemon.coordinator.verdicts import LATE_WORDS
-
-
-FAILED_NODES: Final = 1_000
 
 
 def past_deadline(account: Account) -> Account:
     """Count all that have not ended as failed; those that are skipped are not."""
-    names = tuple(sorted({*account.failed_nodes, *account.open_nodes})[:FAILED_NODES])
+    names = tuple(sorted({*account.failed_nodes, *account.open_nodes})[:MOST_NAMED])
     return msgspec.structs.replace(
         account,
         failed=account.failed + account.open,

@@ -11,14 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from daemon.api.times import format_time, parse_time
-from daemon.coordinator.account import Account, ReasonCount
+from daemon.coordinator.account import DIGESTS, NODES_A_REASON, REASONS, Account, ReasonCount
 from daemon.coordinator.conditions import LONGEST_MESSAGE
 from daemon.coordinator.verdicts import word
 
 
-GROUPS: Final = 16
-GROUP_NODES: Final = 10
-DIGESTS: Final = 5
 LONGEST_DIGEST: Final = 256
 LONGEST_ETA: Final = timedelta(days=365)
 # What entries.NOT_AGAIN stands for.
@@ -137,12 +134,12 @@ def _digests(account: Account) -> list[Fields]:
 
 
 def _groups(groups: Sequence[ReasonCount]) -> list[Fields]:
-    return [_group(group) for group in groups[:GROUPS]]
+    return [_group(group) for group in groups[:REASONS]]
 
 
 def _group(group: ReasonCount) -> Fields:
     told = {
-        "nodes": list(group.nodes[:GROUP_NODES]),
+        "nodes": list(group.nodes[:NODES_A_REASON]),
         "message": group.message[:LONGEST_MESSAGE],
         "retryTime": _time(group.retry_at),
     }

@@ -17,9 +17,9 @@ from typing import Final
 
 from daemon.api.times import format_time
 from daemon.cluster.interface import Resource
-from daemon.coordinator.account import Account
+from daemon.coordinator.account import MOST_NAMED, Account
 from daemon.coordinator.conditions import LONGEST_MESSAGE, STALLED, condition, conditions_in, conditions_of
-from daemon.coordinator.deadline import FAILED_NODES, past_deadline
+from daemon.coordinator.deadline import past_deadline
 from daemon.coordinator.jobfields import Fields, is_refreshing, number, prewarm, prewarm_of, time_in
 from daemon.coordinator.jobmessage import message_of
 from daemon.coordinator.seen import SeenJob
@@ -178,7 +178,7 @@ def _status(
         "prewarm": prewarm_of(account, earlier=earlier, is_moving=is_moving, is_refreshing=refreshing, now=now),
     }
     if account.failed_nodes:
-        fields["failedNodes"] = list(account.failed_nodes[:FAILED_NODES])
+        fields["failedNodes"] = list(account.failed_nodes[:MOST_NAMED])
     if verdicts.ending is not None:
         # The second run of a job begins a second after the first has ended, which may lie ahead of now.
         fields["completionTime"] = format_time(max(now, time_in(fields, "startTime") or now))

@@ -10,18 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from daemon.coordinator.account import Account, ReasonCount
+from daemon.coordinator.account import DIGESTS, MOST_NAMED, NODES_A_REASON, REASONS, Account, ReasonCount
 from daemon.coordinator.dues import FEW, Dues
 from daemon.coordinator.standing import Group, Stand, Standing
 
 
 Order = tuple[bool, bool, bool, float, int]
 """Lower goes first: first rounds, cold nodes, nodes whose agent has reported, newest, and then by chance."""
-
-FAILED_NODES = 1_000
-REASON_NODES = 10
-REASONS = 16
-DIGESTS = 5
 
 
 class Tally:
@@ -144,7 +139,7 @@ class Tally:
             pulling=self._stands[Stand.PULLING],
             succeeded=self._stands[Stand.SUCCEEDED],
             failed=self._stands[Stand.FAILED],
-            failed_nodes=tuple(heapq.nsmallest(FAILED_NODES, self._failed)),
+            failed_nodes=tuple(heapq.nsmallest(MOST_NAMED, self._failed)),
             failures=_by_reason(self._failed, reason_of=lambda standing: standing.reason),
             skips=_by_reason(
                 self._skipped, reason_of=lambda standing: str(standing.skip.reason) if standing.skip else ""
@@ -159,7 +154,7 @@ class Tally:
             last_refresh=last_refresh,
             next_refresh=next_refresh,
             renewing=renewing,
-            open_nodes=tuple(heapq.nsmallest(FAILED_NODES, open_nodes)),
+            open_nodes=tuple(heapq.nsmallest(MOST_NAMED, open_nodes)),
         )
 
     def _count(self, node: str, standing: Standing, *, step: int) -> None:
@@ -218,7 +213,7 @@ def _by_reason(nodes: dict[str, Standing], *, reason_of: Callable[[Standing], st
 
 
 def _reason_count(reason: str, names: list[str], *, nodes: dict[str, Standing]) -> ReasonCount:
-    shown = tuple(heapq.nsmallest(REASON_NODES, names))
+    shown = tuple(heapq.nsmallest(NODES_A_REASON, names))
     first = nodes[shown[0]]
     retries = [at for name in names if (at := nodes[name].due_at) is not None]
     message = first.skip.message if first.skip is not None else first.message
