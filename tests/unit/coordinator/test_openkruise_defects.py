@@ -258,3 +258,39 @@ def test_a_node_that_was_seen_before_is_not_looked_at_again(looks: Looks) -> Non
     cluster.run(5)
 
     assert [] == looks
+
+
+def test_the_job_of_a_higher_priority_is_granted_first() -> None:
+    """Whichever came first; OpenKruise's jobs have neither priority nor order (kruise#1682)."""
+    cluster = Cluster(nodes=10, pulls=steady(1.0), rate=1.0)
+    cluster.lead()
+    cluster.run(60)
+    cluster.kill()
+    halves = [[f"n{number:02}" for number in numbers] for numbers in (range(5), range(5, 10))]
+    for name, half, priority in (("low", halves[0], 0), ("high", halves[1], 10)):
+        selector, image = {"names": half}, f"registry.example.com/{name}:v1"
+        cluster.job(name, image=image, selector=selector, parallelism=5, prewarm={"priority": priority})
+
+    cluster.lead()
+    cluster.until(lambda: all(agent.pulled for agent in cluster.agents.values()))
+
+    began = {name: agent.pulled[0][2] for name, agent in cluster.agents.items()}
+    assert max(began[name] for name in halves[1]) < min(began[name] for name in halves[0])
+
+
+def test_no_second_has_more_writes_than_the_budget() -> None:
+    """All kinds together, however many jobs and nodes ask for them at once; after a rest twice as many go at once."""
+    sent: list[float] = []
+    cluster = Cluster(nodes=100, pulls=steady(1.0), rate=20.0)
+    # It refuses nothing, and notes when.
+    cluster.api.refuses = lambda _write: sent.append(cluster.timeline.seconds)
+    cluster.lead()
+
+    for number in range(10):
+        image = f"registry.example.com/app-{number}:v1"
+        cluster.job(f"job-{number}", kind="Never", image=image, parallelism="50%")
+    cluster.until(lambda: all(cluster.is_ready(f"job-{number}") for number in range(10)))
+
+    most = max(sum(1 for at in sent if begin <= at < begin + 1.0) for begin in sent)
+    assert 20 <= most <= 3 * 20
+    assert len(sent) <= 2 * 20 + 20 * (sent[-1] - sent[0]) + 1
