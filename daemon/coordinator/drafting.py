@@ -1,21 +1,29 @@
 """
 One node's write: everything that its NodeImage should say now and does not, with every grant that can go along.
 
-It decides at the moment of the write, from what is known then, and changes nothing. What one entry becomes is
-entry.py's, how it is written nodepatch.py's, who may have a grant plan.py's.
+It decides at the moment of the write, from what is known then, and changes nothing but when an entry that nobody needs
+is looked at again. What one entry becomes is entry.py's, how it is written nodepatch.py's, who may have a grant
+plan.py's.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 import msgspec
 
-from daemon.api.nodeimage import Phase, SandboxConfig, TagEntry
+from daemon.api.nodeimage import SandboxConfig, TagEntry
 from daemon.clock import Moment
 from daemon.cluster.interface import Write
 from daemon.cluster.writes import creation, json_patch
-from daemon.coordinator.entry import Claim, is_expired, needs_resource_version, next_entry, owner_phase, sandbox_of
+from daemon.coordinator.entry import (
+    ENDS,
+    Claim,
+    is_expired,
+    needs_resource_version,
+    next_entry,
+    owner_phase,
+    sandbox_of,
+)
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.nodepatch import new_node_image, spec_patch
 from daemon.coordinator.paths import Paths
@@ -26,9 +34,6 @@ from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNodeImage
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
 from daemon.coordinator.wakes import Wake, Why
-
-
-_ENDS: Final = (Phase.SUCCEEDED, Phase.FAILED)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +132,7 @@ def _change(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozense
     status = image.statuses.get(key) if image is not None else None
     claims = _claims(fleet, record, key=key, grants=grants)
     if current is not None and not any(_is_active(fleet, claim) for claim in claims):
-        if is_expired(current, status=status, now=now.at, has_never_owner=False):
+        if is_expired(current, status=status, now=now.at):
             return Change(entry=None, tests_status=False)
         _note_end(fleet, record, key=key, entry=current)
     entry = next_entry(
@@ -177,7 +182,7 @@ def _stays(fleet: Fleet, job: JobRecord, record: NodeRecord, *, key: ImageKey) -
     if job.course is not Course.FINISHED or record.image is None:
         return False
     # What had not ended when the job did (its deadline) is not brought any more.
-    return owner_phase(record.image.entries[key], uid=job.uid, status=record.image.statuses.get(key)) in _ENDS
+    return owner_phase(record.image.entries[key], uid=job.uid, status=record.image.statuses.get(key)) in ENDS
 
 
 def _is_active(fleet: Fleet, claim: Claim) -> bool:

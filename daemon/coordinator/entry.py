@@ -31,8 +31,9 @@ from daemon.api.rules.metadata import GROUP
 from daemon.entries import merged, tag_entry
 
 
+ENDS: Final = (Phase.SUCCEEDED, Phase.FAILED)
+
 _JOB: Final = "ImagePullJob"
-_ENDS: Final = (Phase.SUCCEEDED, Phase.FAILED)
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +109,7 @@ def needs_resource_version(current: TagEntry | None, *, status: TagStatus | None
     if not _is_raised(current, status=status, claims=claims):
         return any(claim.is_granted and claim.job.uid not in owners for claim in claims)
     staying = [claim.job.uid for claim in claims if claim.job.uid in owners and not claim.is_granted]
-    return any(owner_phase(current, uid=uid, status=status) not in _ENDS for uid in staying)
+    return any(owner_phase(current, uid=uid, status=status) not in ENDS for uid in staying)
 
 
 def owner_phase(entry: TagEntry, *, uid: str, status: TagStatus | None) -> Phase | None:
@@ -119,21 +120,21 @@ def owner_phase(entry: TagEntry, *, uid: str, status: TagStatus | None) -> Phase
     coordinator said in the name of a silent agent is no end: the node's next report is what counts.
     """
     for ended in entry.prewarm.ended:
-        if ended.uid == uid and ended.phase in _ENDS:
+        if ended.uid == uid and ended.phase in ENDS:
             return ended.phase
     return _answer(entry, status)
 
 
-def is_expired(entry: TagEntry, *, status: TagStatus | None, now: datetime, has_never_owner: bool) -> bool:
+def is_expired(entry: TagEntry, *, status: TagStatus | None, now: datetime) -> bool:
     """
-    Tell whether an entry ended longer ago than its ttlSecondsAfterFinished.
+    Tell whether an entry ended longer ago than its ttlSecondsAfterFinished; one without the field does not expire.
 
-    One with a living owner of type Never does not expire (it is renewed in place), nor one without the field.
+    Whether a job still needs it is the caller's to know: one of a living Never job is renewed in place.
     """
     ttl_seconds = entry.pull_policy.ttl_seconds_after_finished
-    if has_never_owner or ttl_seconds is None or status is None or status.version != entry.version:
+    if ttl_seconds is None or status is None or status.version != entry.version:
         return False
-    ended_at = status.completion_time if status.phase in _ENDS else None
+    ended_at = status.completion_time if status.phase in ENDS else None
     return ended_at is not None and ended_at + timedelta(seconds=ttl_seconds) <= now
 
 
@@ -211,7 +212,7 @@ def _ends(current: TagEntry | None, *, status: TagStatus | None, claims: Sequenc
     owners = _uids(current)
     staying = [claim.job.uid for claim in claims if claim.job.uid in owners and not claim.is_granted]
     phases = [(uid, owner_phase(current, uid=uid, status=status)) for uid in staying]
-    return tuple(EndedOwner(uid=uid, phase=phase) for uid, phase in phases if phase in _ENDS)
+    return tuple(EndedOwner(uid=uid, phase=phase) for uid, phase in phases if phase in ENDS)
 
 
 def _kept_ends(current: TagEntry, *, claims: Sequence[Claim]) -> tuple[EndedOwner, ...]:

@@ -386,25 +386,24 @@ def test_an_entry_expires_after_its_ttl() -> None:
     ended = said(Phase.FAILED, version=entry.version, ended_at=NOW)
     times = [NOW + timedelta(seconds=ttl_seconds - 1), NOW + timedelta(seconds=ttl_seconds)]
 
-    assert [False, True] == [is_expired(entry, status=ended, now=now, has_never_owner=False) for now in times]
+    assert [False, True] == [is_expired(entry, status=ended, now=now) for now in times]
 
 
-def test_what_has_not_ended_or_is_renewed_does_not_expire() -> None:
-    """A living Never job renews in place; a bound that is not there does not pass."""
+def test_what_has_not_ended_or_has_no_bound_does_not_expire() -> None:
+    """A bound that is not there does not pass; another version's end is none."""
     entry = entry_of(None, granted(_always(0)))
     boundless = replace(entry, pull_policy=replace(entry.pull_policy, ttl_seconds_after_finished=None))
     year = NOW + timedelta(days=365)
     ended = said(Phase.SUCCEEDED, version=entry.version, ended_at=NOW)
 
-    assert not is_expired(entry, status=ended, now=year, has_never_owner=True)
-    assert not is_expired(boundless, status=ended, now=year, has_never_owner=False)
+    assert not is_expired(boundless, status=ended, now=year)
     for status in (
         None,
         replace(ended, version=entry.version + 1),
         replace(ended, completion_time=None),
         replace(ended, phase=Phase.PULLING),
     ):
-        assert not is_expired(entry, status=status, now=year, has_never_owner=False)
+        assert not is_expired(entry, status=status, now=year)
 
 
 def test_the_sandbox_settings_of_all_jobs_of_a_repository_hold() -> None:
