@@ -23,7 +23,7 @@ from daemon.coordinator.deadline import past_deadline
 from daemon.coordinator.jobfields import Fields, is_refreshing, number, prewarm, prewarm_of, time_in
 from daemon.coordinator.jobmessage import message_of
 from daemon.coordinator.seen import SeenJob
-from daemon.coordinator.verdicts import Verdicts, is_always, verdicts_of
+from daemon.coordinator.verdicts import Verdicts, is_always, is_never, verdicts_of
 
 
 _OURS: Final = frozenset(
@@ -78,7 +78,7 @@ def next_status(
     said = job.status.raw if earlier is None else earlier
     if is_finished(job, said):
         return dict(said)
-    if "completionTime" in said:
+    if "completionTime" in said and (_is_newer(job, said) or not is_never(job)):
         return _again(job, account, earlier=said, now=now)
     verdicts = verdicts_of(
         job,
@@ -93,8 +93,11 @@ def next_status(
 
 def is_finished(job: SeenJob, status: Mapping[str, object]) -> bool:
     """Tell whether a job has ended for good; where its generation is not kept, an edit does not begin it again."""
-    observed = number(status, "observedGeneration")
-    return "completionTime" in status and not 0 < observed < job.generation
+    return "completionTime" in status and not _is_newer(job, status) and not is_never(job)
+
+
+def _is_newer(job: SeenJob, status: Mapping[str, object]) -> bool:
+    return 0 < number(status, "observedGeneration") < job.generation
 
 
 def urgency_of(earlier: Mapping[str, object], later: Mapping[str, object]) -> Urgency:

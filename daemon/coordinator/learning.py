@@ -41,7 +41,8 @@ class Learning:
             return
         self._fleet.end(job)
         self._fleet.suspect_owned(uid)
-        self._fleet.todo.dirty.discard(uid)
+        # Whoever keeps what was said of it learns by this that it is gone.
+        self._fleet.todo.dirty.add(uid)
 
     def node_seen(self, node: SeenNode, *, now: Moment) -> None:
         """Take a Node for new or changed."""
@@ -116,7 +117,7 @@ class Learning:
         self._follow(self._fleet.pods.gone(namespace, name=name), now=now)
 
     def _job_changed(self, job: JobRecord, *, seen: SeenJob, now: Moment) -> None:
-        is_edited = job.seen.generation != seen.generation
+        is_edited = job.seen.generation != seen.generation or job.seen.status != seen.status
         course, task = job.course, job.task
         job.take(seen, now=now.at)
         if (job.course, job.task) != (course, task):

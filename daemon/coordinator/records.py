@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from daemon.api.imagepulljob import CompletionType
 from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
@@ -39,7 +40,11 @@ def course_of(seen: SeenJob) -> Course:
     if seen.status.completion_time is None:
         return Course.ACTIVE
     is_newer = 0 < seen.status.observed_generation < seen.generation
-    return Course.AGAIN if is_newer else Course.FINISHED
+    if is_newer:
+        return Course.AGAIN
+    # Whoever wrote that a Never job has finished was mistaken.
+    is_never = seen.job.template.completion_policy.type is CompletionType.NEVER
+    return Course.ACTIVE if is_never else Course.FINISHED
 
 
 def task_of(seen: SeenJob, *, edited_at: datetime | None) -> Task | None:

@@ -14,7 +14,7 @@ import msgspec
 from daemon.api.imagepulljob import CompletionType, ImagePullJob
 from daemon.api.nodeimage import Bytes, ImagePullPolicy, Phase, TagEntry, TagStatus
 from daemon.api.reasons import Reason
-from daemon.coordinator.entry import owner_phase
+from daemon.coordinator.entry import ENDS, owner_phase
 from daemon.coordinator.seen import ImageKey, SeenNodeImage
 from daemon.coordinator.silence import Skip
 from daemon.coordinator.turns import next_turn
@@ -41,8 +41,10 @@ class Group(StrEnum):
 
 
 ENDED = frozenset({Stand.SUCCEEDED, Stand.FAILED})
-_ENDS = (Phase.SUCCEEDED, Phase.FAILED)
 _MOMENT = timedelta(microseconds=1)
+# A leader's clock may be ahead of the next one's; a day's renewal is not put off by more than this.
+_AHEAD = timedelta(hours=1)
+_LONG_AGO = timedelta(days=2)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,10 +179,10 @@ def _owned(
     now: datetime,
 ) -> Standing:
     phase = owner_phase(entry, uid=task.job.uid, status=status)
-    if phase not in _ENDS and before is not None and before.ended_version == entry.version and not is_sent:
+    if phase not in ENDS and before is not None and before.ended_version == entry.version and not is_sent:
         # Kept warm: the node pulls again what was removed from it.
         phase = before.ended_as
-    if phase is None or phase not in _ENDS:
+    if phase is None or phase not in ENDS:
         # Also what was granted before an edit or an earlier run pulls, and takes its slot until it has ended.
         return _open(task, entry, status=status, phase=phase)
     if not _is_granted(task, entry):
@@ -218,13 +220,13 @@ def _ended(
     is_answer = status is not None and status.version == entry.version
     # kruise-daemon says what lies on the node with Succeeded alone; an older version's end says that it was there.
     has_image = status is not None and (bool(status.image_id) or (phase is Phase.SUCCEEDED and not is_answer))
-    granted_at = entry.created_at or now
+    granted_at = _granted_at(entry, now=now)
     turn = next_turn(
         task.job,
         phase=phase,
         reason=status.reason if status is not None and is_answer else "",
         granted_at=granted_at,
-        ended_at=_end_of(status, is_answer=is_answer) or granted_at,
+        ended_at=_end_of(status, granted_at=granted_at, now=now) if is_answer else granted_at,
         round=entry.prewarm.round,
         has_image=has_image,
         now=now,
@@ -278,8 +280,25 @@ def _is_edited(task: Task, entry: TagEntry) -> bool:
     return is_longer or is_older
 
 
-def _end_of(status: TagStatus | None, *, is_answer: bool) -> datetime | None:
-    return status.completion_time if status is not None and is_answer else None
+def _granted_at(entry: TagEntry, *, now: datetime) -> datetime:
+    """Return when the last turn was granted; long ago where that lies far ahead, by a clock that was wrong then."""
+    granted_at = entry.created_at or now
+    return granted_at if granted_at - now < _AHEAD else now - _LONG_AGO
+
+
+def _end_of(status: TagStatus | None, *, granted_at: datetime, now: datetime) -> datetime:
+    """
+    Return when the last turn ended, by our clock.
+
+    A node whose clock is wrong says an end before the grant, by which it would be granted at once and again, or one
+    that is to come, by which it would wait as long: how long its pull took is the same by every clock.
+    """
+    if status is None or status.completion_time is None:
+        return granted_at
+    if granted_at <= status.completion_time <= now:
+        return status.completion_time
+    ended_at = granted_at + timedelta(seconds=min(_seconds_of(status) or 0.0, _LONG_AGO.total_seconds()))
+    return ended_at if ended_at <= now else granted_at
 
 
 def _seconds_of(status: TagStatus | None) -> float | None:

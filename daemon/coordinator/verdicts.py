@@ -55,6 +55,11 @@ def is_always(job: SeenJob) -> bool:
     return job.job is not None and job.job.template.completion_policy.type is CompletionType.ALWAYS
 
 
+def is_never(job: SeenJob) -> bool:
+    """Tell whether a job goes on for ever, and its spec can be used."""
+    return job.job is not None and job.job.template.completion_policy.type is CompletionType.NEVER
+
+
 def verdicts_of(
     job: SeenJob, account: Account, *, stalled: Mapping[str, object], had_warm: int, deadline_passed: bool
 ) -> Verdicts:

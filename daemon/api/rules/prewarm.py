@@ -1,5 +1,6 @@
 """The rules of spec.prewarm, Prewarm's additions to a job: suspension, priority, gate, space and refresh."""
 
+from datetime import datetime
 from typing import Final
 
 from daemon.api.fields import INT32_MAX, Default, Field
@@ -57,10 +58,15 @@ def _refresh(field: Field, *, completion: CompletionType) -> Refresh | None:
         time_zone=_time_zone(field.child("timeZone")),
         spread_seconds=field.child("spreadSeconds").integer(None),
         starting_deadline_seconds=field.child("startingDeadlineSeconds").integer(None, minimum=1),
-        at=read_time(field.child("at")),
+        at=_whole_seconds(read_time(field.child("at"))),
     )
     _check_spread(field.child("spreadSeconds"), refresh)
     return refresh
+
+
+def _whole_seconds(at: datetime | None) -> datetime | None:
+    """Drop parts of a second: createdAt has none, so what is granted in that second would count as older, and again."""
+    return None if at is None else at.replace(microsecond=0)
 
 
 def _check_schedule_is_there(field: Field) -> None:

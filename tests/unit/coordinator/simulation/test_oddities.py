@@ -1,7 +1,13 @@
 """What people do to objects that nobody foresees: finalizers, selectors that let a closed node go; in virtual time."""
 
-from tests.unit.coordinator.simulation.apiserver import IMAGES, said
-from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
+from datetime import timedelta
+
+import pytest
+
+from daemon.api.times import parse_time
+from tests.unit.coordinator.simulation.agents import Key, Task, VirtualAgent
+from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, said
+from tests.unit.coordinator.simulation.cluster import IMAGE, NAMESPACE, Cluster, counted, key_of, steady, time_text
 from tests.unit.coordinator.simulation.coordinator import GATE
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 
@@ -71,3 +77,98 @@ def test_a_gate_opens_once_its_job_is_edited_to_select_other_nodes() -> None:
     assert {"a": "no-jobs", "b": "no-jobs", "c": "no-jobs"} == {
         name: opening.reason for name, opening in cluster.leaders[-1].opened
     }
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-400), timedelta(minutes=-10), timedelta(days=400)])
+def test_a_node_whose_clock_is_wrong_has_its_rounds_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, skew: timedelta
+) -> None:
+    """Neither at once and again, as if it had failed long ago, nor in a year."""
+    cluster = Cluster(nodes=1, pulls=steady(0.2, reason="RegistryUnavailable"))
+    cluster.lead()
+    said_of = VirtualAgent._status
+
+    def skewed(agent: VirtualAgent, key: Key, task: Task) -> Json:
+        status = said_of(agent, key, task)
+        times = {name: status[name] for name in ("startTime", "completionTime") if name in status}
+        return {**status, **{name: time_text(parse_time(at) + skew) for name, at in times.items() if at}}
+
+    monkeypatch.setattr(VirtualAgent, "_status", skewed)
+    cluster.job("app", kind="Never")
+
+    cluster.run(10 * 60)
+
+    assert 4 == cluster.pulls_of("n00")
+
+
+def test_a_renewal_at_a_fraction_of_a_second_is_one_renewal() -> None:
+    """What is granted right after it counts as granted after it, though createdAt has whole seconds."""
+    cluster = Cluster(nodes=1, pulls=steady(0.01))
+    cluster.lead()
+    cluster.job("app", kind="Never", imagePullPolicy="Always")
+    cluster.until(lambda: cluster.is_ready("app"))
+    before = cluster.pulls_of("n00")
+
+    at = f"{cluster.at + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}.300000Z"
+    cluster.edit("app", prewarm={"refresh": {"at": at}})
+    cluster.run(5 * 60)
+
+    assert before + 1 == cluster.pulls_of("n00")
+
+
+def test_a_status_that_somebody_has_changed_is_put_right() -> None:
+    """Also where nothing else happens to the job."""
+    cluster = Cluster(nodes=2)
+    cluster.lead()
+    cluster.job("app", kind="Never", parallelism=2)
+    cluster.until(lambda: cluster.is_ready("app"))
+    cluster.run(30)
+    before = cluster.status("app")
+
+    cluster.api.change(JOBS, f"{NAMESPACE}/app", lambda found: {**found, "status": {"desired": 7}}, is_status=True)
+    cluster.run(30)
+
+    assert before["prewarm"] == cluster.status("app")["prewarm"]
+
+
+def test_a_job_that_never_ends_goes_on_when_somebody_has_written_that_it_has() -> None:
+    """A completionTime is for jobs that end."""
+    cluster = Cluster(nodes=1)
+    cluster.lead()
+    cluster.job("app", kind="Never")
+    cluster.until(lambda: cluster.is_ready("app"))
+    cluster.run(30)
+
+    ended = {"status": {"completionTime": "2026-01-01T00:00:00Z"}}
+    cluster.api.change(JOBS, f"{NAMESPACE}/app", lambda found: merge_patched(found, ended), is_status=True)
+    cluster.run(30)
+    cluster.join("new")
+    cluster.run(30)
+
+    assert "completionTime" not in cluster.status("app")
+    assert (2, 0, 0, 0) == counted(cluster.status("app"))
+
+
+def test_nothing_is_kept_of_jobs_and_nodes_that_are_gone() -> None:
+    """A coordinator runs for months, and a pipeline makes a job for each build."""
+    cluster = Cluster(nodes=2)
+    leader = cluster.lead()
+    for number in range(20):
+        cluster.job(f"app-{number}", kind="Never", image=f"{IMAGE}-{number}", parallelism=2)
+        cluster.join(f"new-{number}", taints=(GATED,))
+        cluster.run(20)
+        cluster.delete(f"app-{number}")
+        cluster.part(f"new-{number}")
+        cluster.run(5)
+    cluster.run(30)
+
+    fleet, desk = leader.fleet, leader.loop.desk
+    assert (0, 2, 0, 0, 0) == (
+        len(fleet.jobs),
+        len(fleet.nodes),
+        len(desk._pages),
+        len(fleet.by_image),
+        len(fleet.owners._names),
+    )
+    assert not fleet.todo.dirty
+    assert not any(record.standings or record.waiting or record.suspects for record in fleet.nodes.values())
