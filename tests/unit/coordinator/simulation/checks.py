@@ -41,6 +41,8 @@ class Observer:
 
     def _hear(self, change: Change) -> None:
         self._note_counted()
+        if change.resource in {JOBS, NODES}:
+            self._note_limits()
         if change.resource == JOBS and not change.is_gone:
             self._count(change.document)
         if change.resource == IMAGES:
@@ -86,12 +88,18 @@ class Observer:
         # What a job asked for before an edit is taken back as soon as that is heard.
         wanted = [node for node, image in self._open[uid].items() if image == job["spec"]["image"]]
         counted = {node for node in wanted if self._counted_since.get((uid, node), now) <= now - HEARS_SECONDS}
-        limits = self._limits.setdefault(uid, [])
-        limits.append((now, self._limit(job)))
-        self._limits[uid] = limits = [one for one in limits if one[0] >= now - HEARS_SECONDS][-50:]
-        limit = max(limit for _, limit in limits)
+        # The last limit that is old, and each that somebody may not have heard of yet.
+        since = [at for at, _ in self._limits[uid] if at <= now - HEARS_SECONDS]
+        limit = max(limit for at, limit in self._limits[uid] if at >= max(since, default=0.0))
         self.most[uid] = max(self.most.get(uid, 0), len(counted))
         assert len(counted) <= limit, f"{job['metadata']['name']}: {sorted(counted)} have grants, {limit} may"
+
+    def _note_limits(self) -> None:
+        for job in self._cluster.api.objects(JOBS):
+            limits = self._limits.setdefault(job["metadata"]["uid"], [])
+            limit = self._limit(job)
+            if not limits or limits[-1][1] != limit:
+                limits.append((self._cluster.timeline.seconds, limit))
 
     def _note_counted(self) -> None:
         """Note since when which node counts for which job: it is for it, and it answers."""
@@ -120,11 +128,6 @@ class Observer:
         if isinstance(parallelism, int):
             return parallelism
         return nodes_at_once(parallelism, nodes=len(list(self._cluster.api.objects(NODES))))
-
-    def expect_edit(self, uid: str) -> None:
-        """Let grants go by the parallelism as it is before an edit, until the coordinator has heard of that."""
-        job = next(one for one in self._cluster.api.objects(JOBS) if one["metadata"]["uid"] == uid)
-        self._limits.setdefault(uid, []).append((self._cluster.timeline.seconds, self._limit(job)))
 
     # The counts
 

@@ -146,8 +146,6 @@ class Story:
         job = self._some_job()
         if job is not None:
             name, value = self._chance.choice(list(self._spec().items()))
-            if name == "parallelism":
-                self.observer.expect_edit(job["metadata"]["uid"])
             self._tell(f"edit {job['metadata']['name']} {name}={value}")
             self.cluster.edit(job["metadata"]["name"], **{name: value})
 
