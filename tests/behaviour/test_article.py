@@ -1,7 +1,7 @@
 """
 The story that this product is built from: a team rebuilds its base image each night under the same tag.
 
-Told in the release notes of OpenKruise 1.6 (reference: docs/compatibility.md), here on three nodes with a real
+Told in the release notes of OpenKruise 1.6, here on three nodes with a real
 containerd and a real agent each, with the manifest as it was printed, in both API versions. The Nodes are made by the
 test; a kubelet plays no part.
 """

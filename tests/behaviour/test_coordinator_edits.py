@@ -3,7 +3,7 @@
 import pytest
 
 from tests.servers.fixtures_coordinator import Jobs, Nodes
-from tests.servers.jobs import condition, job, said, totals
+from tests.servers.jobs import condition, counted, job, reason, said, totals
 from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.objects import Json
 from tests.servers.scripted_agents import Fails, Pulls, ScriptedAgents, Succeeds
@@ -104,6 +104,7 @@ def test_another_image_of_a_never_job_is_pulled_on_every_node(nodes: Nodes, agen
     )
 
     assert "True" != said(pulling, "Ready")
+    assert ((0, 0, 2, 0), []) == (counted(pulling), pulling["prewarm"].get("digests", []))
     assert [["v1", "v2"]] * 2 == [[begun.image.rpartition(":")[2] for begun in agent.begun] for agent in told]
 
 
@@ -183,3 +184,62 @@ def test_a_running_jobs_status_tells_which_spec_it_answers(nodes: Nodes, agents:
     status = made.until(lambda status: status["observedGeneration"] == 2, what="answers the second")
 
     assert 2 == condition(status, "Ready").get("observedGeneration", 2)
+
+
+def test_a_finished_job_that_never_ends_from_now_on_goes_on(nodes: Nodes, agents: ScriptedAgents, jobs: Jobs) -> None:
+    """Its type may be edited: what was complete is Ready, and serves the nodes that join."""
+    (first,) = nodes()
+    agents.serve(first.name)
+    made = jobs(job(IMAGE, selector=nodes.selector))
+    made.ended()
+
+    made.edit({"completionPolicy": {"type": "Never"}})
+    made.until(lambda status: "completionTime" not in status and said(status, "Ready") == "True", what="goes on")
+    (second,) = nodes()
+    agents.serve(second.name)
+    status = made.until_ready(nodes=2)
+
+    assert "True" != said(status, "Complete")
+    assert (2, 0, 2, 0) == totals(status)
+
+
+def test_a_job_that_ends_from_now_on_ends(nodes: Nodes, agents: ScriptedAgents, jobs: Jobs) -> None:
+    """And the other way round, with a node whose last round failed."""
+    good, bad = nodes(2)
+    agents.serve(good.name)
+    agents.serve(bad.name, Fails())
+    made = jobs(job(IMAGE, kind="Never", selector=nodes.selector, parallelism=2))
+    made.until(lambda status: (2, 0, 1, 1) == totals(status), what="has had its first round")
+
+    made.edit({"completionPolicy": {"type": "Always"}})
+    status = made.ended()
+
+    assert (2, 0, 1, 1) == totals(status)
+    assert "True" == said(status, "Failed")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"schedule": "0 2 * * *", "timeZone": "Mars/Base"}, "timeZone"),
+        ({"schedule": "99 2 * * *"}, "schedule"),
+    ],
+    ids=["zone", "schedule"],
+)
+def test_a_spec_that_cannot_be_used_is_stalled_and_names_the_field(
+    nodes: Nodes, agents: ScriptedAgents, jobs: Jobs, wrong: Json, field: str
+) -> None:
+    """What a schema cannot check is told in the status; mended, the job goes on, and others went on meanwhile."""
+    (node,) = nodes()
+    agents.serve(node.name)
+    made = jobs(job(IMAGE, kind="Never", selector=nodes.selector, prewarm={"refresh": wrong}))
+    stalled = made.until(lambda status: said(status, "Stalled") == "True", what="is stalled")
+    other = jobs(job("registry.test/other:v1", selector=nodes.selector))
+    other.ended()
+
+    made.edit({"prewarm": {"refresh": None}})
+    status = made.until_ready(nodes=1)
+
+    assert field in condition(stalled, "Stalled")["message"]
+    assert reason(stalled, "Stalled")
+    assert "True" != said(status, "Stalled")

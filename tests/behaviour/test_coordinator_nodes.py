@@ -54,8 +54,29 @@ def test_a_running_job_serves_a_node_that_joins(nodes: Nodes, agents: ScriptedAg
     made.until(lambda status: (2, 1, 1, 0) == totals(status), what="counts the second")
     slow.says(Succeeds())
     status = made.ended()
+    (third,) = nodes()
+    late = agents.serve(third.name)
+    jobs(job("registry.test/other:v1", selector={"names": [third.name]})).ended()
 
     assert (2, 0, 2, 0) == totals(status)
+    assert status == made.status
+    assert ["registry.test/other:v1"] == [begun.image for begun in late.begun]
+
+
+def test_the_last_node_of_a_never_job_goes_and_the_job_says_so(
+    nodes: Nodes, agents: ScriptedAgents, jobs: Jobs
+) -> None:
+    """It is not Ready with nothing."""
+    (node,) = nodes()
+    agents.serve(node.name)
+    made = jobs(job(IMAGE, kind="Never", selector=nodes.selector))
+    made.until_ready(nodes=1)
+
+    node.delete()
+    status = made.until(lambda status: said(status, "Stalled") == "True", what="is stalled")
+
+    assert ((0, 0, 0, 0), "NoNodesSelected") == (counted(status), reason_of(status))
+    assert "True" != said(status, "Ready")
 
 
 def test_a_node_that_goes_leaves_the_counts_and_its_node_image_goes(
@@ -88,8 +109,8 @@ def test_a_node_that_comes_back_under_its_name_begins_anew(nodes: Nodes, agents:
     earlier = nodes.image(node).read()["metadata"]["uid"]
 
     node.delete()
-    again = nodes.named(node.name)
     agent = agents.serve(node.name, Pulls())
+    again = nodes.named(node.name)
     cold = made.until(lambda status: (1, 1, 0, 0) == totals(status), what="the new one is active")
     agent.says(Succeeds())
     made.until_ready(nodes=1)
@@ -183,7 +204,7 @@ def test_a_node_that_is_being_deleted_is_not_asked_for_anything(
     nodes: Nodes, agents: ScriptedAgents, jobs: Jobs
 ) -> None:
     """While a finalizer keeps it there, it is leaving, and the job is complete without it."""
-    staying, leaving = nodes(2)
+    leaving, staying = nodes(2)
     leaving.finalize("test.prewarm.internal/keep")
     leaving.delete()
     agents.serve(staying.name)

@@ -9,7 +9,8 @@ from tests.servers.fixtures_coordinator import Jobs, Nodes
 from tests.servers.jobs import JobOnServer, counted, failures, job, said, totals
 from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.objects import Json
-from tests.servers.scripted_agents import Fails, ScriptedAgents, Succeeds
+from tests.servers.processes import until
+from tests.servers.scripted_agents import Fails, Pulls, ScriptedAgents, Succeeds
 
 
 pytestmark = pytest.mark.usefixtures("coordinator")
@@ -202,6 +203,30 @@ def test_a_node_whose_refresh_failed_is_stale_and_not_cold(
     assert "True" != said(status, "Ready")
     assert [bad.name] == status["failedNodes"]
     assert good.name not in status["failedNodes"]
+
+
+def test_a_cold_node_has_its_turn_before_a_stale_one(nodes: Nodes, agents: ScriptedAgents, jobs: Jobs) -> None:
+    """Who has nothing goes first, whatever the refresh still has to do."""
+    stale = [agents.serve(node.name) for node in nodes(3)]
+    made = jobs(job(IMAGE, kind="Never", selector=nodes.selector, imagePullPolicy="Always"))
+    made.until_ready(nodes=3)
+    for agent in stale:
+        agent.says(Pulls())
+    made.edit(refresh(at=text(soon())))
+    made.until(lambda status: (3, 1, 0, 0) == totals(status), what="one of them is renewed, two wait")
+
+    (node,) = nodes()
+    cold = agents.serve(node.name, Pulls())
+    made.until(lambda status: status["desired"] == 4, what="counts the new one")
+    (first,) = (agent for agent in stale if len(agent.begun) == 2)
+    first.says(Succeeds(NEW))
+    until(lambda: len(cold.begun) == 1, what="the cold one has its turn", timeout_seconds=10)
+    meanwhile = [len(agent.begun) for agent in stale if agent is not first]
+    for agent in (*stale, cold):
+        agent.says(Succeeds(NEW))
+    renewed(made, nodes=4)
+
+    assert [1, 1] == meanwhile
 
 
 def test_an_image_that_cannot_be_had_is_tried_hourly(nodes: Nodes, agents: ScriptedAgents, jobs: Jobs) -> None:

@@ -83,6 +83,11 @@ class Nodes:
         node.create(labels={LABEL: self._mark, **(labels or {})}, taints=taints, is_ready=is_ready)
         return node
 
+    def until_seen(self) -> None:
+        """Wait until the coordinator has seen them all: a watch of Nodes and one of jobs have no order."""
+        if self.made:
+            self.image(self.made[-1]).until_object(lambda _: True, what="the last Node's NodeImage is made")
+
     def name(self) -> str:
         """Return a name for a Node."""
         return self._names("node")
@@ -180,11 +185,24 @@ def job_states(deployed: ApiServer) -> Iterator[list[Json]]:
 
 
 @pytest.fixture
-def jobs(deployed: ApiServer, namespace: str, names: Names, job_states: list[Json]) -> Iterator[Jobs]:
-    """Create jobs; whatever their statuses said at any time adds up, or the test fails."""
+def jobs(
+    deployed: ApiServer,
+    namespace: str,
+    names: Names,
+    nodes: Nodes,
+    job_states: list[Json],
+    request: pytest.FixtureRequest,
+) -> Iterator[Jobs]:
+    """
+    Create jobs; whatever their statuses said at any time adds up, or the test fails.
+
+    Where the module's coordinator runs, it has seen the test's Nodes before.
+    """
     made: list[JobOnServer] = []
 
     def create(spec: Json, *, name: str = "", version: str = "v1beta1") -> JobOnServer:
+        if "coordinator" in request.fixturenames:
+            nodes.until_seen()
         job = JobOnServer(deployed, namespace, name or names("job"), version=version)
         job.create(spec)
         made.append(job)
