@@ -44,10 +44,6 @@ class LoopListener(OutcomeListener, Protocol):
         """Everything is listed: from now on it acts."""
         ...
 
-    def sent(self, request: Request) -> None:
-        """A request is on its way."""
-        ...
-
     def ended(self, outcome: Outcome) -> None:
         """A request is over."""
         ...
@@ -209,7 +205,6 @@ class CoordinatorLoop:
             if request is None:
                 return
             self.in_flight += 1
-            self._listener.sent(request)
             self._send(request)
 
     def _next(self, now: Moment) -> Request | None:

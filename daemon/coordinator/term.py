@@ -130,10 +130,11 @@ class Term:
             if self._stopping.is_set():
                 return
             self._loop, self._watches = loop, watches
-        self._witness.leads(paths, last_sync=lambda: watches.last_sync)
+        self._witness.loop_began(paths, last_sync=lambda: watches.last_sync)
         watches.start()
         loop.run()
         watches.stop()
+        self._witness.loop_ended()
 
     def _version(self) -> str | None:
         """Ask which version is served until there is one; None once stopped."""

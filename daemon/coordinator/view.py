@@ -68,12 +68,16 @@ class View:
     def leads(self, *, is_leader: bool) -> None:
         """Take note that this coordinator came to lead, or ceased to."""
         self._leading_since = self._clock.now().at if is_leader else None
-        self._loop_pulse, self._state, self._last_sync = None, None, _never
+        self.loop_ended()
 
-    def term_began(self, *, last_sync: Callable[[], Moment | None]) -> None:
+    def loop_began(self, *, last_sync: Callable[[], Moment | None]) -> None:
         """Take note that a loop goes round from now on; `last_sync` tells when its watches were last right."""
         self._state, self._last_sync = None, last_sync
         self._loop_pulse = self._pulse(LONGEST_WAIT_SECONDS)
+
+    def loop_ended(self) -> None:
+        """Take note that no loop goes round, and that what was known is of no use any more."""
+        self._loop_pulse, self._state, self._last_sync = None, None, _never
 
     def looked(self) -> None:
         """Take note that the loop has gone round."""

@@ -90,19 +90,20 @@ class Witness:
             # Each turn of the election asks for its Lease, whatever comes of it.
             self._ears.view.lease_turned()
 
-    def leads(self, paths: Paths, *, last_sync: Callable[[], Moment | None]) -> None:
+    def loop_began(self, paths: Paths, *, last_sync: Callable[[], Moment | None]) -> None:
         """A loop begins, under these paths."""
         self._last_sync = last_sync
         self._published_seconds = float("-inf")
-        self._ears.view.term_began(last_sync=last_sync)
+        self._ears.view.loop_began(last_sync=last_sync)
         self._ears.journal.term_began(api_version=paths.api_version)
+
+    def loop_ended(self) -> None:
+        """The loop is over: with the term, or because our kinds are no longer served there."""
+        self._ears.view.loop_ended()
 
     def started(self) -> None:
         """Everything is listed."""
         self._has_started = True
-
-    def sent(self, request: Request) -> None:
-        """A request is on its way."""
 
     def ended(self, outcome: Outcome) -> None:
         """A request is over."""

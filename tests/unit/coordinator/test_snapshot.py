@@ -45,7 +45,7 @@ class Camera:
     def ignore(self, *_: object) -> None:
         """Hear nothing of it."""
 
-    started = sent = ended = status_written = gate_opened = write_refused = ignore
+    started = ended = status_written = gate_opened = write_refused = ignore
 
 
 def _after(seen: Sequence[SeenJob | SeenNode | SeenNodeImage], *, is_listed: bool = True) -> CoordinatorState:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from daemon.clock import Moment
-from daemon.cluster.errors import Unreachable
+from daemon.cluster.errors import NotFound, Unreachable
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.loop import LONGEST_WAIT_SECONDS
 from daemon.coordinator.snapshot import CoordinatorState, JobState
@@ -69,7 +69,7 @@ class Shown:
         """Win the election, and begin a loop."""
         self.leader = "prewarm-0"
         self.view.leads(is_leader=True)
-        self.view.term_began(last_sync=lambda: self.last_sync)
+        self.view.loop_began(last_sync=lambda: self.last_sync)
 
     def sync(self) -> None:
         """Let everything be listed."""
@@ -126,6 +126,22 @@ def test_a_loop_that_was_ended_is_not_missed(shown: Shown) -> None:
         shown.view.lease_turned()
 
     assert "ok\n" == shown.text("/healthz")
+
+
+def test_a_leader_whose_kinds_are_gone_is_alive_and_not_ready(shown: Shown) -> None:
+    """No restart brings the CRDs back; what was known of their objects is not shown as if it were so now."""
+    shown.lead()
+    shown.sync()
+    shown.watchman.watch_failed("imagepulljobs", NotFound("list imagepulljobs: not found", code=404))
+    shown.view.loop_ended()
+    for _ in range(10):
+        shown.seconds += LEASE_PERIOD_SECONDS
+        shown.view.lease_turned()
+        alive = shown.text("/healthz")
+
+    assert "ok\n" == alive
+    assert "api: watch imagepulljobs: NotFound: list imagepulljobs: not found\n" == shown.text("/readyz")
+    assert None is shown.state()["cluster"]
 
 
 def test_readiness_goes_from_standby_over_listing_to_leading(shown: Shown) -> None:

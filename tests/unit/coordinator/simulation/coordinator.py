@@ -270,9 +270,6 @@ class VirtualCoordinator:
     def started(self) -> None:
         """Everything is listed."""
 
-    def sent(self, request: Request) -> None:
-        """A request is on its way."""
-
     def ended(self, outcome: Outcome) -> None:
         """A request is over."""
 
