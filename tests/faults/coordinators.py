@@ -21,7 +21,7 @@ from tests.servers.apiserver import ApiServer
 from tests.servers.coordinator import LEASE, NAMESPACE, CoordinatorProcess, holder
 from tests.servers.gateway import Dropped, Fault, Gateway, Passed
 from tests.servers.objects import ObjectOnServer
-from tests.servers.processes import until
+from tests.servers.processes import ServerFailed, until
 
 
 LEASES: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -92,16 +92,16 @@ class Deaths:
         if not is_decided(request):
             return None
         with self._lock:
-            process = placed.process.process
-            if not self._moments or not process.is_running or self._dead.get(placed.name) == process.pid:
+            pid = _pid(placed.process)
+            if not self._moments or self._dead.get(placed.name, 0) == pid:
                 return None
             self._left -= 1
             if self._left:
                 return None
             _, is_done = self._moments.pop(0)
             self._left = self._moments[0][0] if self._moments else 0
-            self._dead[placed.name] = process.pid
-            os.killpg(process.pid, signal.SIGKILL)
+            self._dead[placed.name] = pid
+            os.killpg(pid, signal.SIGKILL)
         self._told.put(placed)
         return None if is_done else Dropped()
 
@@ -173,6 +173,14 @@ def placing(apiserver: ApiServer, folder: Path) -> Iterator[Place]:
         yield place
     finally:
         place.close()
+
+
+def _pid(process: CoordinatorProcess) -> int:
+    """Return a process's number, 0 between its end and its next start; without a look at whether it runs."""
+    try:
+        return process.process.pid
+    except ServerFailed:
+        return 0
 
 
 def is_decided(request: Passed) -> bool:
