@@ -130,7 +130,7 @@ class Term:
             if self._stopping.is_set():
                 return
             self._loop, self._watches = loop, watches
-        self._witness.loop_began(paths, last_sync=lambda: watches.last_sync)
+        self._witness.loop_began(paths, last_sync=lambda: watches.last_sync, syncs=lambda: watches.syncs)
         watches.start()
         loop.run()
         watches.stop()

@@ -5,8 +5,8 @@ What they see goes into the loop's inbox, in the order in which it was seen. The
 leader's lists are newer than its Lease.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from daemon.clock import Clock, Moment
 from daemon.cluster.errors import ClusterError, NotFound
@@ -78,9 +78,18 @@ class Watches:
     @property
     def last_sync(self) -> Moment | None:
         """When the watch that lags most was last known to be right; None before all have listed."""
-        syncs = [reflector.last_sync for reflector in (*self._fixed.values(), *self._pods.values())]
-        known = [sync for sync in syncs if sync is not None]
-        return min(known, key=lambda sync: sync.seconds) if known and len(known) == len(syncs) else None
+        syncs = self.syncs
+        return min(syncs.values(), key=_seconds) if syncs and len(syncs) == len(self._reflectors()) else None
+
+    @property
+    def syncs(self) -> Mapping[str, Moment]:
+        """When each resource's watch was last known to be right, of several the one that lags most."""
+        found: dict[str, Moment] = {}
+        for resource, reflectors in self._reflectors().items():
+            known = [sync for reflector in reflectors if (sync := reflector.last_sync) is not None]
+            if len(known) == len(reflectors):
+                found[resource] = min(known, key=_seconds)
+        return found
 
     def start(self) -> None:
         """Begin to watch."""
@@ -106,6 +115,13 @@ class Watches:
         """End every watch."""
         for reflector in (*self._fixed.values(), *self._pods.values()):
             reflector.stop()
+
+    def _reflectors(self) -> Mapping[str, Sequence[Reflector[Any]]]:
+        """Return the watches by their resource."""
+        fixed = {resource: [reflector] for resource, reflector in self._fixed.items()}
+        # A copy: the loop's thread begins and ends those of Pods, and the HTTP server's looks too.
+        pods = list(self._pods.values())
+        return {**fixed, "pods": pods} if pods else fixed
 
     def _reflector(
         self, resource: str, *, path: str, decode: Callable[[bytes], Value], namespace: str = ""
@@ -149,3 +165,7 @@ class _Ear(Generic[Value]):
         self._listener.watch_failed(self._resource, error)
         if isinstance(error, NotFound):
             self._gone()
+
+
+def _seconds(moment: Moment) -> float:
+    return moment.seconds

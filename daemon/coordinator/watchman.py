@@ -6,6 +6,7 @@ when it becomes another, and so is its end; what repeats is counted by the metri
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -81,15 +82,15 @@ class Watchman:
         """An event was not taken; events are best effort."""
         self._failed(EVENTS, "events", error)
 
-    def synced(self, last_sync: Moment | None) -> None:
-        """Hear when the watch that lags most was last right: what failed before then works again."""
-        if last_sync is None or not self._troubles:
+    def synced(self, syncs: Mapping[str, Moment]) -> None:
+        """Hear when each resource's watch was last right: what failed before then works again."""
+        if not self._troubles:
             return
         with self._lock:
             over = [
                 resource
                 for (what, resource), trouble in self._troubles.items()
-                if what == WATCH and trouble.seconds < last_sync.seconds
+                if what == WATCH and (sync := syncs.get(resource)) is not None and trouble.seconds < sync.seconds
             ]
         for resource in over:
             self._over(WATCH, resource)

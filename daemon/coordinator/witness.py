@@ -4,7 +4,7 @@ What happens in a coordinator, told to whoever shows it: logs, metrics, events, 
 It hears the loop, the watches and the election, each in its own thread, and decides nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -68,7 +68,7 @@ class Witness:
         self._leader = leader
         self._gate_deadline_seconds = gate_deadline_seconds
         self._clock = clock
-        self._last_sync: Callable[[], Moment | None] = lambda: None
+        self._syncs: Callable[[], Mapping[str, Moment]] = dict
         self._published_seconds = float("-inf")
         self._has_started = False
 
@@ -90,9 +90,11 @@ class Witness:
             # Each turn of the election asks for its Lease, whatever comes of it.
             self._ears.view.lease_turned()
 
-    def loop_began(self, paths: Paths, *, last_sync: Callable[[], Moment | None]) -> None:
-        """A loop begins, under these paths."""
-        self._last_sync = last_sync
+    def loop_began(
+        self, paths: Paths, *, last_sync: Callable[[], Moment | None], syncs: Callable[[], Mapping[str, Moment]]
+    ) -> None:
+        """A loop begins, under these paths; its watches were last right then: all of them, and each."""
+        self._syncs = syncs
         self._published_seconds = float("-inf")
         self._ears.view.loop_began(last_sync=last_sync)
         self._ears.journal.term_began(api_version=paths.api_version)
@@ -113,7 +115,7 @@ class Witness:
         """The loop has gone round."""
         now = self._clock.now()
         self._ears.view.looked()
-        self._ears.watchman.synced(self._last_sync())
+        self._ears.watchman.synced(self._syncs())
         if self._has_started:
             self._has_started = False
             self._ears.journal.synced(jobs=len(loop.fleet.jobs), nodes=len(loop.fleet.nodes))

@@ -36,9 +36,9 @@ class Seen:
         clock.seconds = self.clock.seconds - seconds
         return clock
 
-    def synced(self) -> None:
-        """Let all watches be right now."""
-        self.watchman.synced(self.clock.now())
+    def synced(self, *resources: str) -> None:
+        """Let the watches of these resources be right now."""
+        self.watchman.synced(dict.fromkeys(resources, self.clock.now()))
 
     def events(self) -> list[str]:
         """Return the names of all lines."""
@@ -104,11 +104,23 @@ def test_a_watch_that_failed_is_told_until_all_are_right_again(seen: Seen) -> No
 
     failing = seen.leading(synced_seconds_ago=5)
     seen.clock.seconds += 5
-    seen.synced()
+    seen.synced("nodes", "nodeimages")
 
     assert "watch nodeimages: Unreachable: list nodeimages: no answer" == failing
     assert "" == seen.leading(synced_seconds_ago=0)
     assert ["watch_failed"] * 2 + ["watch_works_again"] * 2 == seen.events()
+
+
+def test_a_watch_that_works_again_waits_for_no_other(seen: Seen) -> None:
+    """One on which nothing happens is known to be right each minute only; it keeps no leader from being ready."""
+    seen.watchman.watch_failed("nodeimages", Unreachable("list nodeimages: no answer"))
+    seen.clock.seconds += 1
+    seen.synced("nodes")
+    failing = seen.leading(synced_seconds_ago=5)
+    seen.synced("nodeimages")
+
+    assert "watch nodeimages: Unreachable: list nodeimages: no answer" == failing
+    assert "" == seen.leading(synced_seconds_ago=5)
 
 
 def test_another_failure_is_another_line(seen: Seen) -> None:
