@@ -6,6 +6,8 @@ What is older than what is known says nothing. Before the fleet has started noth
 
 from collections.abc import Iterable
 
+import msgspec
+
 from daemon.clock import Moment
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.records import JobRecord, NodeRecord
@@ -51,7 +53,9 @@ class Learning:
         if before is not None and before.uid == node.uid and node.version <= before.version:
             return
         record.node = node
-        if not self._fleet.is_started:
+        # A kubelet's heartbeat, of which there are as many as nodes each five minutes.
+        is_beat = before is not None and msgspec.structs.replace(before, version=node.version) == node
+        if is_beat or not self._fleet.is_started:
             return
         is_same = before is not None and before.uid == node.uid and before.labels == node.labels
         self._fleet.look_at(record, now=now)
