@@ -92,7 +92,8 @@ class Tally:
 
     def set_aside(self, node: str) -> None:
         """Take a candidate out of the row, which can't be served now; `offer` puts it back."""
-        if self._heap and self._heap[0][1] == node:
+        # It may stand there twice: as it is, and as it was before it was no candidate for a while.
+        while self._heap and self._heap[0][1] == node:
             heapq.heappop(self._heap)
 
     def offer(self, node: str) -> None:
