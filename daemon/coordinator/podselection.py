@@ -73,8 +73,15 @@ class PodSelection:
             selector = _selector(job)
             for pod, step in ((before, -1), (after, 1)):
                 if pod is not None and selector is not None and counts(pod, selector=selector):
-                    job.pods[pod.node_name] += step
+                    _count(job, pod.node_name, step=step)
                     yield job, pod.node_name
+
+
+def _count(job: JobRecord, name: str, *, step: int) -> None:
+    """Count a Pod, and keep no node on which there is none: nodes come and go under ever new names."""
+    job.pods[name] += step
+    if not job.pods[name]:
+        del job.pods[name]
 
 
 def _selector(job: JobRecord) -> LabelSelector | None:
