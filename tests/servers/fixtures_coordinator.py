@@ -167,12 +167,21 @@ def agents(deployed: ApiServer) -> Iterator[ScriptedAgents]:
 
 
 @pytest.fixture
-def nodes(deployed: ApiServer, names: Names) -> Iterator[Nodes]:
-    """Make Nodes; they are deleted at the end of the test."""
+def nodes(deployed: ApiServer, names: Names, request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    """Make Nodes; they are deleted at the end of the test, which the module's coordinator has to live to see."""
+    shared = request.getfixturevalue("coordinator") if "coordinator" in request.fixturenames else None
+    _check_runs(shared)
     nodes = Nodes(deployed, names)
     yield nodes
     for node in nodes.made:
         node.delete()
+    _check_runs(shared)
+
+
+def _check_runs(coordinator: CoordinatorProcess | None) -> None:
+    """Fail with the end of its log where a module's coordinator has ended by itself."""
+    if coordinator is not None and not coordinator.process.is_running:
+        pytest.fail(f"the coordinator has ended by itself\n{coordinator.tail()}", pytrace=False)
 
 
 @pytest.fixture(scope="module")
