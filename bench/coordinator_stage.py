@@ -63,15 +63,17 @@ class CoordinatorStage:
         self._runs += 1
         name = f"coordinator-{self._runs}"
         with CoordinatorProcess(self.apiserver, self.folder / name, name=name, options=options) as coordinator:
-            coordinator.until_leading()
-            yield coordinator
+            with _noting(coordinator.tail):
+                coordinator.until_leading()
+                yield coordinator
 
     @contextlib.contextmanager
     def hollow(self, *options: str) -> Iterator[HollowProcess]:
         """Run hollow agents for every node."""
         self._runs += 1
         with HollowProcess(self.apiserver.kubeconfig, self.folder / f"hollow-{self._runs}", options=options) as hollow:
-            yield hollow
+            with _noting(hollow.process.tail):
+                yield hollow
 
     def send_all(self, requests: Sequence[Request]) -> None:
         """Have requests answered, sixteen at a time."""
@@ -170,6 +172,16 @@ def coordinator_stage() -> Iterator[CoordinatorStage]:
         until_served(apiserver, ours())
         with Senders(access_of(apiserver)) as senders:
             yield CoordinatorStage(folder, apiserver, senders)
+
+
+@contextlib.contextmanager
+def _noting(tail: Callable[[], str]) -> Iterator[None]:
+    """Add the end of a process' log to whatever goes wrong while it runs."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(tail())
+        raise
 
 
 def access_of(apiserver: ApiServer) -> Access:
