@@ -5,6 +5,7 @@ A write that was refused or whose answer never came says nothing about the objec
 decided of it. One node that refuses never holds up another.
 """
 
+from collections import Counter
 from typing import Final, Protocol
 
 from daemon.clock import Moment
@@ -56,6 +57,7 @@ class Outcomes:
         self._desk = desk
         self._listener = listener
         self._jobs_to_read: dict[str, tuple[float, str]] = {}
+        self._gates_refused: Counter[str] = Counter()
 
     def read(self, now: Moment) -> Request | None:
         """Return a read of a job of which a request's outcome is not known."""
@@ -66,6 +68,10 @@ class Outcomes:
                 del self._jobs_to_read[uid]
                 return Request(urgency=Urgency.READ, about=About.JOB, subject=uid, path=path)
         return None
+
+    def next_read_seconds(self) -> float | None:
+        """Return when a read of a job is due, in seconds of the clock."""
+        return min((at_seconds for at_seconds, _ in self._jobs_to_read.values()), default=None)
 
     def take(self, outcome: Outcome, *, now: Moment) -> None:
         """Take over what an outcome tells."""
@@ -128,7 +134,7 @@ class Outcomes:
         words, record.strike_words = record.strike_words, ""
         if record.strikes >= STRIKES:
             record.strikes = 0
-            self._hold(record, request, Invalid(words, code=422), now=now)
+            self._hold(record, request, Invalid(words, code=422), seconds=REFUSED_SECONDS, now=now)
         record.suspects.update(record.keys())
 
     def _missing(self, record: NodeRecord, *, now: Moment) -> None:
@@ -138,19 +144,21 @@ class Outcomes:
         self._passing.settled(record, is_known=True, now=now)
 
     def _refused(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
-        self._hold(record, request, error, now=now)
+        record.failures += 1
+        self._hold(record, request, error, seconds=refused_seconds(record.failures), now=now)
         self._again(record, is_known=True, now=now)
 
-    def _hold(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
-        self._passing.hold(record, words=error.message, seconds=REFUSED_SECONDS, now=now)
-        self._listener.write_refused(request, error)
+    def _hold(self, record: NodeRecord, request: Request, error: ClusterError, *, seconds: float, now: Moment) -> None:
+        if not record.refusal or seconds >= REFUSED_SECONDS:
+            self._listener.write_refused(request, error)
+        self._passing.hold(record, words=error.message, seconds=seconds, now=now)
 
     def _failed(self, record: NodeRecord, request: Request, error: ClusterError, *, now: Moment) -> None:
         """Ask less and less often where writes fail again and again while others may not: a webhook is down, say."""
         record.failures += 1
         seconds = rest_seconds(record.failures)
         if seconds >= REFUSED_SECONDS:
-            self._hold(record, request, error, now=now)
+            self._hold(record, request, error, seconds=seconds, now=now)
         elif seconds:
             self._passing.rest(record, seconds=seconds, now=now)
 
@@ -163,17 +171,20 @@ class Outcomes:
         record = self._fleet.nodes.get(outcome.request.subject)
         opening = self._agenda.openings.pop(outcome.request.subject, None)
         if record is None:
+            self._gates_refused.pop(outcome.request.subject, None)
             return
         if isinstance(outcome.seen, SeenNode):
             self._learning.node_seen(outcome.seen, now=now)
+            self._gates_refused.pop(record.name, None)
             if opening is not None:
                 self._listener.gate_opened(outcome.seen, opening)
         elif outcome.error is not None:
-            is_refused = isinstance(outcome.error, (Denied, Oversized))
-            seconds = REFUSED_SECONDS if is_refused else GATE_AGAIN_SECONDS
-            self._passing.wake_gate(record, seconds=seconds, now=now)
-            if is_refused:
+            seconds = GATE_AGAIN_SECONDS
+            if isinstance(outcome.error, (Denied, Oversized)):
+                self._gates_refused[record.name] += 1
+                seconds = refused_seconds(self._gates_refused[record.name])
                 self._listener.write_refused(outcome.request, outcome.error)
+            self._passing.wake_gate(record, seconds=seconds, now=now)
         # A Node's write says nothing of its NodeImage's grants.
         record.is_busy = False
         self._passing.release(record, now=now, with_gate=outcome.error is None)
@@ -200,8 +211,9 @@ class Outcomes:
 
     def _job_failed(self, request: Request, error: ClusterError, *, now: Moment) -> None:
         if isinstance(error, (Denied, Invalid, Oversized)) and request.write is not None:
-            self._desk.hold(request.subject, seconds=REFUSED_SECONDS, now=now)
-            self._passing.wake_job(request.subject, seconds=REFUSED_SECONDS, now=now)
+            seconds = refused_seconds(self._desk.failures(request.subject))
+            self._desk.hold(request.subject, seconds=seconds, now=now)
+            self._passing.wake_job(request.subject, seconds=seconds, now=now)
             self._listener.write_refused(request, error)
             return
         seconds = rest_seconds(self._desk.failures(request.subject))
@@ -218,6 +230,15 @@ class Outcomes:
 def rest_seconds(failures: int) -> float:
     """Return how long an object is left alone after so many failures in a row: not at all, 1 s, doubling to 60 s."""
     return float(min(REFUSED_SECONDS, 1 << min(failures - 2, 6))) if failures > 1 else 0.0
+
+
+def refused_seconds(refusals: int) -> float:
+    """
+    Return how long an object is left alone after so many refusals in a row: 1 s, doubling to 60 s.
+
+    A policy means it; an API server that has just started refuses everything for a moment, until it knows all rights.
+    """
+    return float(min(REFUSED_SECONDS, 1 << min(max(refusals - 1, 0), 6)))
 
 
 def is_trouble(error: ClusterError | None) -> bool:
