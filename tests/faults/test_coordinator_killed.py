@@ -122,16 +122,15 @@ def test_a_leader_that_is_told_to_end_waits_for_its_writes_and_gives_the_lease_u
     is_held_still = place.holder() == leader.name
     held.release.set()
     told_seconds = time.monotonic()
-    successor = place.until_taken(leader.name)
     until(lambda: place.holder() == other.name, what="the other leads", timeout_seconds=30)
     seconds = time.monotonic() - told_seconds
     code = leader.process.stop()
     ended_right(made, nodes=NODES // 3)
 
     assert is_held_still
-    assert successor in {"", other.name}
     assert 0 == code
+    # The other looks each 2 to 4.4 seconds, and need not wait the fifteen of a Lease that nobody gave up.
     assert 8 > seconds
-    assert [] == leader.process.told("request_failed")
+    assert {200, 201} >= {leader.gateway.code_of(one) for one in leader.writes()}
     assert PARALLELISM >= ledger.most_open(made.uid)
     assert sorted(node.name for node in many) == ledger.granted(made.uid)
