@@ -1,7 +1,7 @@
 """Times as Kubernetes writes them: RFC 3339, in UTC with Z, whole seconds (metav1.Time)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 
@@ -25,6 +25,14 @@ def parse_time(text: str) -> datetime:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{text!r} is outside the years 1 to 9999") from error
+
+
+def later(at: datetime, *, seconds: float) -> datetime:
+    """Return the time so long after another; the last there is where that lies beyond all years."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def format_time(at: datetime) -> str:

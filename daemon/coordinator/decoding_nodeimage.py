@@ -228,10 +228,15 @@ def _tag_status(status: TagStatus, *, key: ImageKey) -> TagStatus:
     for name in ("image_id", "digest", "reason", "stage"):
         text = getattr(status, name)
         if text:
-            force_setattr(status, name, TEXTS.one(text))
+            force_setattr(status, name, TEXTS.one(_plain(text)))
     if status.message:
-        force_setattr(status, "message", MESSAGES.one(status.message))
+        force_setattr(status, "message", MESSAGES.one(_plain(status.message)))
     return status
+
+
+def _plain(text: str) -> str:
+    """Leave out what a terminal would act on: a registry or another daemon chose these words, and people read them."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def _are_times(times: Iterable[datetime | None]) -> bool:

@@ -8,13 +8,14 @@ does not know our fields drops them.
 import heapq
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from daemon.api.imagepulljob import Refresh
 from daemon.api.schedule import find_time_zone, next_fire
+from daemon.api.times import later
 from daemon.clock import Moment
 from daemon.cluster.writes import merge_patch
 from daemon.coordinator.account import Account
@@ -222,7 +223,7 @@ def _renewing(job: JobRecord) -> int:
     refresh = job.task.job.template.prewarm.refresh or Refresh()
     if not refresh.spread_seconds:
         return job.tally.open
-    return job.tally.open + job.tally.renewals_until(job.last_refresh + timedelta(seconds=refresh.spread_seconds))
+    return job.tally.open + job.tally.renewals_until(later(job.last_refresh, seconds=refresh.spread_seconds))
 
 
 def _open_nodes(fleet: Fleet, job: JobRecord) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from daemon.api.nodeimage import SandboxConfig, TagEntry
+from daemon.api.times import later
 from daemon.clock import Moment
 from daemon.cluster.interface import Write
 from daemon.cluster.writes import creation, json_patch
@@ -194,7 +195,7 @@ def _note_end(fleet: Fleet, record: NodeRecord, *, key: ImageKey, entry: TagEntr
     status = record.image.answer(key) if record.image is not None else None
     ttl_seconds = entry.pull_policy.ttl_seconds_after_finished
     if status is not None and status.completion_time is not None and ttl_seconds is not None:
-        ends = status.completion_time + timedelta(seconds=ttl_seconds)
+        ends = later(status.completion_time, seconds=ttl_seconds)
         fleet.wakes.add(ends, Wake(Why.ENTRY, record.name, key))
 
 

@@ -10,7 +10,7 @@ repeats; owners that had ended before it stay ended, in `ended`. So one job's re
 
 import zlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -28,6 +28,7 @@ from daemon.api.nodeimage import (
 )
 from daemon.api.reasons import Reason
 from daemon.api.rules.metadata import GROUP
+from daemon.api.times import later
 from daemon.entries import merged, tag_entry
 
 
@@ -135,7 +136,7 @@ def is_expired(entry: TagEntry, *, status: TagStatus | None, now: datetime) -> b
     if ttl_seconds is None or status is None or status.version != entry.version:
         return False
     ended_at = status.completion_time if status.phase in ENDS else None
-    return ended_at is not None and ended_at + timedelta(seconds=ttl_seconds) <= now
+    return ended_at is not None and later(ended_at, seconds=ttl_seconds) <= now
 
 
 def sandbox_of(jobs: Iterable[ImagePullJob]) -> SandboxConfig:

@@ -6,11 +6,12 @@ there. Whether jobs and NodeImages are synced, without which nothing may be deci
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from daemon.api.times import later
 from daemon.cluster.interface import Operation
 from daemon.cluster.patches import guard, pointer
 from daemon.coordinator.seen import SeenNode
@@ -48,7 +49,7 @@ def opening_of(
 
 def closes_at(node: SeenNode, *, deadline_seconds: float) -> datetime:
     """Return when waiting for the images ends."""
-    return node.created_at + timedelta(seconds=deadline_seconds)
+    return later(node.created_at, seconds=deadline_seconds)
 
 
 def open_patch(node: SeenNode, *, taint_key: str) -> tuple[Operation, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from daemon.api.fields import INT64_MAX
 from daemon.api.times import format_time, parse_time
 from daemon.coordinator.account import DIGESTS, NODES_A_REASON, REASONS, Account, ReasonCount
 from daemon.coordinator.conditions import LONGEST_MESSAGE
@@ -49,7 +50,7 @@ def prewarm_of(
         "waiting": account.waiting,
     }
     if account.pulling and account.bytes_total:
-        fields["bytes"] = {"done": account.bytes_done, "total": account.bytes_total}
+        fields["bytes"] = {"done": min(account.bytes_done, INT64_MAX), "total": min(account.bytes_total, INT64_MAX)}
     lists = {"digests": _digests(account), "failures": _groups(account.failures), "skipped": _groups(account.skips)}
     times = {
         "eta": _eta(account, earlier=earlier, now=now) if is_moving else None,

@@ -11,11 +11,11 @@ of a field that both know.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from daemon.api.times import format_time
+from daemon.api.times import format_time, later
 from daemon.cluster.interface import Resource
 from daemon.coordinator.account import MOST_NAMED, Account
 from daemon.coordinator.conditions import LONGEST_MESSAGE, STALLED, condition, conditions_in, conditions_of
@@ -156,7 +156,7 @@ def _again(job: SeenJob, account: Account, *, earlier: Mapping[str, object], now
     """Begin again, later than what has ended, so that entries of the two runs are told apart by their time."""
     ended_at = time_in(earlier, "completionTime") or now
     pinned = account.last_refresh if account.last_refresh is not None and account.last_refresh > ended_at else now
-    started_at = max(pinned, ended_at + timedelta(seconds=1))
+    started_at = max(pinned, later(ended_at, seconds=1))
     begun = {**earlier, "startTime": format_time(started_at)}
     fresh = Account(last_refresh=started_at, limit=account.limit)
     return _status(job, fresh, verdicts=Verdicts(), earlier=begun, now=now)

@@ -9,6 +9,7 @@ import msgspec
 
 from daemon.api.imagepulljob import CompletionType
 from daemon.api.reasons import Reason
+from daemon.api.times import later
 from daemon.clock import Moment
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage
 from daemon.coordinator.silence import Heard, Skip, silent_keys
@@ -199,7 +200,7 @@ def deadline_of(job: JobRecord) -> datetime | None:
         return None
     seconds = job.task.job.template.completion_policy.active_deadline_seconds
     start = job.seen.status.start_time
-    return start + timedelta(seconds=seconds) if seconds is not None and start is not None else None
+    return later(start, seconds=seconds) if seconds is not None and start is not None else None
 
 
 def end_of_life(seen: SeenJob) -> datetime | None:
@@ -207,4 +208,4 @@ def end_of_life(seen: SeenJob) -> datetime | None:
     if seen.job is None or seen.status.completion_time is None or course_of(seen) is not Course.FINISHED:
         return None
     seconds = seen.job.template.completion_policy.ttl_seconds_after_finished
-    return seen.status.completion_time + timedelta(seconds=seconds) if seconds is not None else None
+    return later(seen.status.completion_time, seconds=seconds) if seconds is not None else None

@@ -12,6 +12,7 @@ from tests.unit.coordinator.simulation.coordinator import GATE
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 
 
+FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
 GATED: Json = {"key": GATE, "effect": "NoSchedule"}
 
 
@@ -172,3 +173,92 @@ def test_nothing_is_kept_of_jobs_and_nodes_that_are_gone() -> None:
     )
     assert not fleet.todo.dirty
     assert not any(record.standings or record.waiting or record.suspects for record in fleet.nodes.values())
+
+
+@pytest.mark.parametrize("seconds", [1 << 40, (1 << 63) - 1])
+def test_a_deadline_beyond_all_years_is_none(seconds: int) -> None:
+    """Whoever may make a job must not be able to stop the coordinator."""
+    cluster = Cluster(nodes=1)
+    cluster.lead()
+    cluster.job("app", completionPolicy={"activeDeadlineSeconds": seconds, "ttlSecondsAfterFinished": (1 << 31) - 1})
+
+    cluster.until(lambda: cluster.has_ended("app"), seconds=60)
+
+
+@pytest.mark.parametrize("at", [FIRST, LAST])
+@pytest.mark.parametrize("reason", ["", "RegistryUnavailable"])
+def test_a_node_that_says_an_impossible_time_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, at: str, reason: str
+) -> None:
+    """Nor must one node: also when the entry is looked at for the end of its life."""
+    cluster = Cluster(nodes=2, pulls=steady(1, reason=reason))
+    cluster.lead()
+    said_of = VirtualAgent._status
+    monkeypatch.setattr(
+        VirtualAgent, "_status", lambda *given: {**said_of(*given), "startTime": at, "completionTime": at}
+    )
+    for name, kind in (("always", "Always"), ("never", "Never")):
+        cluster.job(name, kind=kind, image=f"{IMAGE}-{name}", parallelism=2)
+    cluster.until(lambda: cluster.has_ended("always"), seconds=60)
+
+    cluster.lead()
+    cluster.run(600)
+    cluster.job("later", parallelism=2)
+
+    cluster.until(lambda: cluster.has_ended("later"), seconds=60)
+
+
+@pytest.mark.parametrize("at", [FIRST, LAST])
+@pytest.mark.parametrize("field", ["startTime", "completionTime"])
+def test_an_impossible_time_in_a_jobs_status_stops_nothing(at: str, field: str) -> None:
+    """Written there by hand; the job is edited afterwards, which begins it again."""
+    cluster = Cluster(nodes=1)
+    cluster.lead()
+    limits = {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 86400 * 365}
+    cluster.job("app", completionPolicy=limits)
+    cluster.until(lambda: cluster.has_ended("app"), seconds=60)
+
+    wrong = {"status": {"completionTime": None, field: at}}
+    cluster.api.change(JOBS, f"{NAMESPACE}/app", lambda found: merge_patched(found, wrong), is_status=True)
+    cluster.run(30)
+    if cluster.api.find(JOBS, f"{NAMESPACE}/app") is not None:
+        cluster.edit("app", pullPolicy={"timeoutSeconds": 99})
+        cluster.run(30)
+    cluster.lead()
+    cluster.job("later")
+
+    cluster.until(lambda: cluster.has_ended("later"), seconds=60)
+
+
+def test_what_a_terminal_would_act_on_does_not_come_from_a_node_into_a_jobs_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A registry, or a foreign daemon, chooses the words; people read them with jq and kubectl."""
+    cluster = Cluster(nodes=1, pulls=steady(1, reason="ImageNotFound"))
+    cluster.lead()
+    said_of = VirtualAgent._status
+    words = {"message": "no such\x1b[2J\u202eimage\n", "reason": "Odd\x1b[31m", "digest": "sha256:\x07"}
+    monkeypatch.setattr(VirtualAgent, "_status", lambda *given: {**said_of(*given), **words})
+    cluster.job("app", kind="Never")
+    cluster.until(lambda: cluster.status("app").get("failed") == 1, seconds=60)
+
+    told = cluster.status("app")
+
+    assert "no such [2J image " == told["prewarm"]["failures"][0]["message"]
+    assert not any(sign in str(told) for sign in (r"\x1b", r"\x07", r"\u202e", r"\n"))
+
+
+def test_bytes_beyond_what_the_schema_takes_do_not_stop_a_jobs_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two nodes that say the largest number each have a sum that is none."""
+    cluster = Cluster(nodes=2, pulls=steady(60))
+    cluster.lead()
+    said_of = VirtualAgent._status
+    most = (1 << 63) - 1
+    monkeypatch.setattr(
+        VirtualAgent, "_status", lambda *given: {**said_of(*given), "bytes": {"done": most, "total": most}}
+    )
+    cluster.job("app", parallelism=2)
+
+    cluster.until(lambda: said(cluster.status("app"), "prewarm", "bytes") is not None, seconds=60)
+
+    assert {"done": most, "total": most} == cluster.status("app")["prewarm"]["bytes"]
