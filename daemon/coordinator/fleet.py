@@ -15,11 +15,12 @@ from daemon.coordinator.gate import closes_at
 from daemon.coordinator.owners import Owners, keys_of
 from daemon.coordinator.plan import order_of
 from daemon.coordinator.podselection import PodSelection
+from daemon.coordinator.reckoning import standing_of
 from daemon.coordinator.records import JobRecord, NodeRecord, deadline_of, end_of_life
 from daemon.coordinator.seen import ImageKey, SeenNode
 from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import next_look, skip_of
-from daemon.coordinator.standing import Task, standing_of
+from daemon.coordinator.standing import Task
 from daemon.coordinator.todo import Todo
 from daemon.coordinator.upkeep import upkeep_of
 from daemon.coordinator.wakes import Wake, Wakes, Why

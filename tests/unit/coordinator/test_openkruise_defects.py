@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from daemon.cluster.paths import Verb
-from daemon.coordinator.standing import Task, standing_of
+from daemon.coordinator.reckoning import standing_of
+from daemon.coordinator.standing import Task
 from tests.unit.coordinator.simulation.agents import Pull
 from tests.unit.coordinator.simulation.apiserver import IMAGES, PODS, Change, VirtualApi
 from tests.unit.coordinator.simulation.checks import check_tallies, writes_of
