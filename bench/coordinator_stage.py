@@ -62,18 +62,18 @@ class CoordinatorStage:
         """Run a coordinator that leads."""
         self._runs += 1
         name = f"coordinator-{self._runs}"
-        with CoordinatorProcess(self.apiserver, self.folder / name, name=name, options=options) as coordinator:
-            with _noting(coordinator.tail):
-                coordinator.until_leading()
-                yield coordinator
+        coordinator = CoordinatorProcess(self.apiserver, self.folder / name, name=name, options=options)
+        with coordinator, _noting(coordinator.tail):
+            coordinator.until_leading()
+            yield coordinator
 
     @contextlib.contextmanager
     def hollow(self, *options: str) -> Iterator[HollowProcess]:
         """Run hollow agents for every node."""
         self._runs += 1
-        with HollowProcess(self.apiserver.kubeconfig, self.folder / f"hollow-{self._runs}", options=options) as hollow:
-            with _noting(hollow.process.tail):
-                yield hollow
+        hollow = HollowProcess(self.apiserver.kubeconfig, self.folder / f"hollow-{self._runs}", options=options)
+        with hollow, _noting(hollow.process.tail):
+            yield hollow
 
     def send_all(self, requests: Sequence[Request]) -> None:
         """Have requests answered, sixteen at a time."""
