@@ -36,6 +36,10 @@ _VIRTUAL_KUBELET_TAINT: Final = "virtual-kubelet.io/provider"
 _OS_LABEL: Final = "kubernetes.io/os"
 _API_VERSION: Final = "apps.kruise.io/v1beta1"
 _ENDED: Final = ("Succeeded", "Failed")
+# What of an object's metadata changes with its status.
+_MOVING: Final = ("resourceVersion", "managedFields")
+_MOST_SPECS: Final = 2_048
+_SPECS: Final[dict[bytes, tuple[ImagePullJob | None, tuple[str, ...]]]] = {}
 
 
 class _Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,9 +179,20 @@ def _agentless(labels: dict[str, str], *, taints: Iterable[Taint], info: _NodeIn
 
 
 def _spec_of(raw: dict[str, object]) -> tuple[ImagePullJob | None, tuple[str, ...]]:
-    parsed = read_object({**raw, "kind": "ImagePullJob"}, kind="ImagePullJob", read=read_image_pull_job)
-    problems = tuple(finding.text for finding in parsed.errors)
-    return (None if problems else parsed.value), problems
+    """Read a job's spec, once for all statuses that are written under it."""
+    metadata = raw.get("metadata")
+    kept = (
+        {name: value for name, value in metadata.items() if name not in _MOVING} if isinstance(metadata, dict) else {}
+    )
+    asked = msgspec.json.encode({**raw, "metadata": kept, "status": None})
+    found = _SPECS.get(asked)
+    if found is None:
+        parsed = read_object({**raw, "kind": "ImagePullJob"}, kind="ImagePullJob", read=read_image_pull_job)
+        problems = tuple(finding.text for finding in parsed.errors)
+        if len(_SPECS) >= _MOST_SPECS:
+            _SPECS.clear()
+        found = _SPECS[asked] = (None if problems else parsed.value), problems
+    return found
 
 
 def _key_of(job: ImagePullJob) -> ImageKey:

@@ -24,6 +24,8 @@ def salvage(raw: object, kind: type[Value]) -> Value:
     Raises:
         ValueError: a member without a default is absent or can't be read.
     """
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(raw, kind)
     members = raw if isinstance(raw, dict) else {}
     found = {}
     for field in msgspec.structs.fields(kind):
