@@ -53,7 +53,14 @@ def _entries(node_image: NodeImage) -> dict[ImageKey, TagEntry]:
 
 
 def _told(node_image: NodeImage) -> dict[ImageKey, TagStatus]:
-    return {ImageKey(name, status.tag): status for name, tags in node_image.statuses.items() for status in tags}
+    """Return what the statuses say, without what a terminal would act on."""
+    return {ImageKey(name, status.tag): _plain(status) for name, tags in node_image.statuses.items() for status in tags}
+
+
+def _plain(status: TagStatus) -> TagStatus:
+    texts = {name: getattr(status, name) for name in ("image_id", "digest", "reason", "stage", "message")}
+    shown = {name: "".join(char if char.isprintable() else " " for char in text) for name, text in texts.items()}
+    return msgspec.structs.replace(status, **shown)
 
 
 def _shuffled(draw: st.DrawFn, value: object) -> object:
