@@ -63,6 +63,11 @@ class Agenda:
                 return self.reread(record)
         return None
 
+    def next_read_seconds(self) -> float | None:
+        """Return when a read that was put off is due, in seconds of the clock; one that can go now counts too."""
+        records = (self._fleet.nodes[name] for name in self._fleet.todo.unread)
+        return min((record.read_after for record in records if not record.is_busy), default=None)
+
     def reread(self, record: NodeRecord) -> Request:
         """Return the read of a NodeImage."""
         record.is_busy = True

@@ -232,6 +232,10 @@ class CoordinatorLoop:
             waits.append((wake - now.at) / timedelta(seconds=1))
         if (due := self.desk.next_seconds()) is not None:
             waits.append(due - now.seconds)
+        reads = (self._outcomes.next_read_seconds(), self.agenda.next_read_seconds())
+        waits += [
+            at_seconds - now.seconds for at_seconds in reads if at_seconds is not None and at_seconds > now.seconds
+        ]
         if self._paused_until > now.seconds:
             waits.append(self._paused_until - now.seconds)
         elif self.in_flight < SENDERS and (left := self.budget.wait_seconds()) is not None:

@@ -5,12 +5,17 @@ A grant counts from the moment that it is sent until its outcome is known (plan.
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from daemon.clock import Moment
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.records import Course, NodeRecord, end_of_life
 from daemon.coordinator.standing import Task
 from daemon.coordinator.wakes import Wake, Why
+
+
+# What the two clocks may differ by in rounding.
+_MOMENT_SECONDS: Final = 0.01
 
 
 class Passing:
@@ -125,6 +130,9 @@ class Passing:
                 self._fleet.suspect(record)
             case Why.GATE:
                 self._fleet.gate_of(record.name)
+            case Why.HELD if record.held_until > now.seconds + _MOMENT_SECONDS:
+                # It was held longer since, or the wall clock was put forward.
+                self.rest(record, seconds=record.held_until - now.seconds, now=now)
             case Why.HELD:
                 record.held_until = float("-inf")
                 self.release(record, now=now)

@@ -204,6 +204,8 @@ class VirtualCoordinator:
             waits.append((wake - now.at) / timedelta(seconds=1))
         if (due := self.loop.desk.next_seconds()) is not None:
             waits.append(due - now.seconds)
+        reads = (self.loop._outcomes.next_read_seconds(), self.loop.agenda.next_read_seconds())
+        waits += [at - now.seconds for at in reads if at is not None]
         return max(0.001, min(waits)) if waits else None
 
     def _post(self, message: Message) -> None:
