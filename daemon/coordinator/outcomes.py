@@ -174,7 +174,9 @@ class Outcomes:
             self._gates_refused.pop(outcome.request.subject, None)
             return
         if isinstance(outcome.seen, SeenNode):
-            self._learning.node_seen(outcome.seen, now=now)
+            if record.node is not None and record.node.uid == outcome.seen.uid:
+                # One that a watch has told to be gone meanwhile does not come back by an answer.
+                self._learning.node_seen(outcome.seen, now=now)
             self._gates_refused.pop(record.name, None)
             if opening is not None:
                 self._listener.gate_opened(outcome.seen, opening)
@@ -187,6 +189,10 @@ class Outcomes:
             self._passing.wake_gate(record, seconds=seconds, now=now)
         # A Node's write says nothing of its NodeImage's grants.
         record.is_busy = False
+        if record.node is None and record.image is None:
+            self._gates_refused.pop(record.name, None)
+            self._fleet.forget(record)
+            return
         self._passing.release(record, now=now, with_gate=outcome.error is None)
 
     def _job(self, outcome: Outcome, *, now: Moment) -> None:
