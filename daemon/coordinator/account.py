@@ -56,7 +56,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         changed: how many ends brought another image, in this run or refresh.
         refused: nodes whose NodeImage takes no write, by name.
         open_nodes: the names of those that have not ended, sorted, the first 1,000; wanted at the deadline alone.
-        renewing: nodes that the running refresh has still to end on, with those whose turn in the spread is to come.
+        renewing: nodes that the running refresh has still to end on, those whose turn is to come counted as one.
         last_refresh: when the last renewal began.
         next_refresh: when the next begins.
     """

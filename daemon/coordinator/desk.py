@@ -217,13 +217,13 @@ def account_of(fleet: Fleet, job: JobRecord, *, names_open: bool, now: datetime)
 
 
 def _renewing(job: JobRecord) -> int:
-    """Count the nodes whose turn in the running refresh is still to come, by their place in its spread."""
+    """Count the nodes that a running refresh has still to end on; those whose place in its spread is to come as one."""
     if not job.is_refreshing or job.last_refresh is None or job.task is None:
         return 0
     refresh = job.task.job.template.prewarm.refresh or Refresh()
     if not refresh.spread_seconds:
         return job.tally.open
-    return job.tally.open + job.tally.renewals_until(later(job.last_refresh, seconds=refresh.spread_seconds))
+    return job.tally.open + job.tally.has_renewal_until(later(job.last_refresh, seconds=refresh.spread_seconds))
 
 
 def _open_nodes(fleet: Fleet, job: JobRecord) -> list[str]:

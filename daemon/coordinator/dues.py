@@ -40,10 +40,6 @@ class Dues:
             found.append(node)
         return found
 
-    def until(self, at: datetime) -> int:
-        """Count the nodes whose time comes until then."""
-        return sum(1 for due_at in self._times.values() if due_at <= at)
-
     def _prune(self) -> None:
         """Drop outdated times once they are most of the heap: nobody may ever ask for the first."""
         if len(self._heap) > 2 * len(self._times) + FEW:

@@ -114,9 +114,10 @@ class Tally:
         """Return the nodes whose turn has come, and forget it."""
         return self._turns.take(now)
 
-    def renewals_until(self, at: datetime) -> int:
-        """Count the nodes whose renewal comes until then."""
-        return self._renewals.until(at)
+    def has_renewal_until(self, at: datetime) -> bool:
+        """Tell whether a node's renewal comes until then by time alone."""
+        first = self._renewals.first()
+        return first is not None and first <= at
 
     def account(
         self,
