@@ -1,32 +1,23 @@
 """
 What the agent knows of its API server, in words: for its log, its readiness, its metrics and /state.
 
-Hears from the watch and from the status writer, each in its own thread. A failure is logged when it begins and when it
-becomes another; what repeats is counted alone.
+Hears from the watch and from the status writer, each in its own thread. When a failure is logged is
+observe/troubles.py's.
 """
 
-import threading
 from collections.abc import Sequence
 from typing import Final
-
-import msgspec
 
 from daemon.clock import Clock, Moment
 from daemon.cluster.errors import ClusterError
 from daemon.observe.logs import Logger
 from daemon.observe.metrics import AgentMetrics
+from daemon.observe.troubles import Troubles
 
 
 WATCH: Final = "watch"
 STATUS: Final = "status"
 EVENTS: Final = "events"
-
-
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that fails: when it was last seen to, and in which words."""
-
-    seconds: float
-    words: str
 
 
 class Watchman:
@@ -42,13 +33,11 @@ class Watchman:
     def __init__(self, log: Logger, *, metrics: AgentMetrics, clock: Clock) -> None:
         self._log = log
         self._metrics = metrics
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._troubles: dict[str, Trouble] = {}
+        self._troubles = Troubles(log, clock=clock)
 
     def problem(self, last_sync: Moment | None) -> str:
         """Say what is wrong between us and the API server now, "" for nothing; the watch was right at `last_sync`."""
-        watch, status = self._troubles.get(WATCH), self._troubles.get(STATUS)
+        watch, status = self._troubles.of(WATCH).get(""), self._troubles.of(STATUS).get("")
         if last_sync is None:
             return watch.words if watch else "not synced yet"
         if watch is not None and watch.seconds > last_sync.seconds:
@@ -61,8 +50,7 @@ class Watchman:
 
     def node_image_missing(self) -> None:
         """There is no NodeImage of this node: nothing is wanted, and there is no status that could not be written."""
-        with self._lock:
-            self._troubles.pop(STATUS, None)
+        self._troubles.forget(STATUS)
         self._log.warning("node_image_missing", message="nothing is wanted of this node until its NodeImage is there")
 
     def entries_passed_over(self, problems: Sequence[str]) -> None:
@@ -75,12 +63,12 @@ class Watchman:
 
     def watch_heard(self) -> None:
         """A watch is open: it works, also where it has nothing to tell."""
-        self._over(WATCH)
+        self._troubles.over(WATCH)
 
     def status_written(self) -> None:
         """The API server has the newest status."""
         self._metrics.status_written("written")
-        self._over(STATUS)
+        self._troubles.over(STATUS)
 
     def status_failed(self, error: ClusterError) -> None:
         """A write did not get through."""
@@ -96,16 +84,5 @@ class Watchman:
         """An event was not taken; events are best effort."""
         self._failed(EVENTS, error)
 
-    def _failed(self, what: str, error: ClusterError) -> None:
-        trouble = Trouble(seconds=self._clock.now().seconds, words=f"{what}: {type(error).__name__}: {error.message}")
-        with self._lock:
-            before = self._troubles.get(what)
-            self._troubles[what] = trouble
-        if before is None or before.words != trouble.words:
-            self._log.warning(f"{what}_failed", error=type(error).__name__, message=error.message)
-
-    def _over(self, what: str) -> None:
-        with self._lock:
-            before = self._troubles.pop(what, None)
-        if before is not None:
-            self._log.info(f"{what}_works_again")
+    def _failed(self, name: str, error: ClusterError) -> None:
+        self._troubles.failed(name, error=type(error).__name__, message=error.message)

@@ -1,19 +1,17 @@
 """
 What a coordinator knows of its API server, in words: for its log, its readiness and /state.
 
-Hears from the election, the watches and the senders, each in its own thread. A failure is logged when it begins and
-when it becomes another, and so is its end; what repeats is counted by the metrics alone.
+Hears from the election, the watches and the events, each in its own thread. When a failure is logged is
+observe/troubles.py's.
 """
 
-import threading
 from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from daemon.clock import Clock, Moment
 from daemon.cluster.errors import ClusterError
 from daemon.observe.logs import Logger
+from daemon.observe.troubles import Troubles
 
 
 LEASE: Final = "lease"
@@ -21,13 +19,6 @@ WATCH: Final = "watch"
 EVENTS: Final = "events"
 # What a server answers that understood us, also to whoever came second.
 _UNDERSTOOD: Final = frozenset({"200", "201", "404", "409"})
-
-
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that fails: when it was last seen to, and in which words."""
-
-    seconds: float
-    words: str
 
 
 class Watchman:
@@ -40,25 +31,18 @@ class Watchman:
     """
 
     def __init__(self, log: Logger, *, clock: Clock) -> None:
-        self._log = log
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._troubles: dict[tuple[str, str], Trouble] = {}
+        self._troubles = Troubles(log, clock=clock)
         self._has_asked = False
 
     def problem(self, *, is_leading: bool, last_sync: Moment | None) -> str:
         """Say what is wrong now, "" for nothing; who stands by needs the Lease alone, a leader all its watches."""
-        with self._lock:
-            lease = self._troubles.get((LEASE, "leases"))
-            watches = [trouble for (what, _), trouble in self._troubles.items() if what == WATCH]
-            has_asked = self._has_asked
-        if lease is not None:
+        for lease in self._troubles.of(LEASE).values():
             return lease.words
-        if not has_asked:
+        if not self._has_asked:
             return "not asked for the Lease yet"
         if not is_leading:
             return ""
-        newest = max(watches, key=lambda trouble: trouble.seconds, default=None)
+        newest = max(self._troubles.of(WATCH).values(), key=lambda trouble: trouble.seconds, default=None)
         if last_sync is None:
             return newest.words if newest is not None else "not synced yet"
         return newest.words if newest is not None and newest.seconds > last_sync.seconds else ""
@@ -68,7 +52,7 @@ class Watchman:
         del verb
         if resource == "leases" and code in _UNDERSTOOD:
             self._has_asked = True
-            self._over(LEASE, "leases")
+            self._troubles.over(LEASE, resource="leases")
 
     def lease_failed(self, error: ClusterError) -> None:
         """The Lease could not be read or written."""
@@ -84,33 +68,13 @@ class Watchman:
 
     def synced(self, syncs: Mapping[str, Moment]) -> None:
         """Hear when each resource's watch was last right: what failed before then works again."""
-        if not self._troubles:
-            return
-        with self._lock:
-            over = [
-                resource
-                for (what, resource), trouble in self._troubles.items()
-                if what == WATCH and (sync := syncs.get(resource)) is not None and trouble.seconds < sync.seconds
-            ]
-        for resource in over:
-            self._over(WATCH, resource)
+        for resource, trouble in self._troubles.of(WATCH).items():
+            if (sync := syncs.get(resource)) is not None and trouble.seconds < sync.seconds:
+                self._troubles.over(WATCH, resource=resource)
 
     def term_ended(self) -> None:
         """Forget what the watches of a term met, which are no more."""
-        with self._lock:
-            self._troubles = {key: trouble for key, trouble in self._troubles.items() if key[0] != WATCH}
+        self._troubles.forget(WATCH)
 
-    def _failed(self, what: str, resource: str, error: ClusterError) -> None:
-        words = f"{what} {resource}: {type(error).__name__}: {error.message}"
-        trouble = Trouble(seconds=self._clock.now().seconds, words=words)
-        with self._lock:
-            before = self._troubles.get((what, resource))
-            self._troubles[what, resource] = trouble
-        if before is None or before.words != words:
-            self._log.warning(f"{what}_failed", resource=resource, error=type(error).__name__, message=error.message)
-
-    def _over(self, what: str, resource: str) -> None:
-        with self._lock:
-            before = self._troubles.pop((what, resource), None)
-        if before is not None:
-            self._log.info(f"{what}_works_again", resource=resource)
+    def _failed(self, name: str, resource: str, error: ClusterError) -> None:
+        self._troubles.failed(name, resource=resource, error=type(error).__name__, message=error.message)
