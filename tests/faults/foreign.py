@@ -62,6 +62,10 @@ class ForeignWriter:
         if self._errors and error is None:
             raise self._errors[0]
 
+    def left(self, name: str) -> set[str]:
+        """Return the tags that it has left in a NodeImage."""
+        return set(self._left[name])
+
     def look(self) -> None:
         """Look at every NodeImage once more, after the end."""
         for name in self._names:
