@@ -12,7 +12,8 @@ from daemon.cluster.writes import deletion, json_patch
 from daemon.coordinator.desk import Desk
 from daemon.coordinator.drafting import Draft, draft
 from daemon.coordinator.fleet import Fleet
-from daemon.coordinator.gate import Opening, open_patch, opening_of
+from daemon.coordinator.gate import Opening, open_patch
+from daemon.coordinator.gating import opening_now
 from daemon.coordinator.nodepatch import silent_status_patch
 from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
@@ -21,7 +22,7 @@ from daemon.coordinator.plan import free_slots
 from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.refreshes import begins
 from daemon.coordinator.requests import About, Request, Urgency
-from daemon.coordinator.standing import Group, Stand
+from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
 
 
@@ -90,7 +91,7 @@ class Agenda:
             record = self._fleet.nodes.get(self._fleet.todo.gates.pop())
             if record is None or record.node is None or not record.is_free(now.seconds):
                 continue
-            opening = self._opening(record, now=now.at)
+            opening = opening_now(self._fleet, record, now=now.at)
             if opening is not None:
                 self.openings[record.name] = opening
                 record.is_busy = True
@@ -98,27 +99,6 @@ class Agenda:
                 write = json_patch(path, open_patch(record.node, taint_key=self._fleet.gate_taint))
                 return Request(urgency=Urgency.GATE, about=About.NODE, subject=record.name, path=path, write=write)
         return None
-
-    def _opening(self, record: NodeRecord, *, now: datetime) -> Opening | None:
-        """Tell whether a node's gate opens; while Pods are not listed, a gating podSelector may select any node."""
-        if record.node is None:
-            return None
-        gating = [job for job in self._fleet.jobs.values() if job.is_gating]
-        if not all(self._fleet.pods.is_listed(job) for job in gating):
-            return None
-        standings = {job: record.standings.get(job.uid) for job in gating}
-        warm_by_job = {
-            f"{job.seen.namespace}/{job.seen.name}": standing.group is Group.WARM
-            for job, standing in standings.items()
-            if standing is not None
-        }
-        return opening_of(
-            record.node,
-            taint_key=self._fleet.gate_taint,
-            warm_by_job=warm_by_job,
-            deadline_seconds=self._fleet.gate_deadline_seconds,
-            now=now,
-        )
 
     def _silence(self, now: Moment) -> Request | None:
         while self._fleet.todo.silent:

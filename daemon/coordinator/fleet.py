@@ -52,6 +52,7 @@ class Fleet:
         self.by_image: dict[ImageKey, set[str]] = {}
         self.owners = Owners()
         self.wakes = Wakes()
+        self._closed: set[str] = set()
 
     def start(self, now: Moment) -> None:
         """Work out everything, once jobs, NodeImages and Nodes are all listed."""
@@ -79,7 +80,7 @@ class Fleet:
         job.names = selected
         for name in selected:
             self.reckon(job, self.nodes[name], now=now, is_forced=True)
-        self._gates_of(job)
+        self._look_at_gates()
         self.schedule(job)
 
     def end(self, job: JobRecord) -> None:
@@ -89,7 +90,7 @@ class Fleet:
             record = self.nodes.get(name)
             if record is not None:
                 record.standings.pop(job.uid, None)
-        self._gates_of(job)
+        self._look_at_gates()
         job.tally = type(job.tally)()
         job.names = set()
 
@@ -116,15 +117,16 @@ class Fleet:
             record.suspects |= keys_of(uid, record.image)
             self.suspect(record)
 
-    def _gates_of(self, job: JobRecord) -> None:
-        for name in job.names:
-            self.gate_of(name)
+    def _look_at_gates(self) -> None:
+        """Have every closed gate looked at: it may have waited to learn that a job is not for its node."""
+        self.todo.gates |= self._closed
 
     def forget(self, record: NodeRecord) -> None:
         """Drop a node that is no more."""
         self.nodes.pop(record.name, None)
         self.todo.forget_node(record.name)
         self.refused.discard(record.name)
+        self._closed.discard(record.name)
 
     def reselect(self, record: NodeRecord, *, now: Moment, only_known: bool = False) -> None:
         """Reckon anew for every job: for those that select the node already, or for all."""
@@ -173,7 +175,15 @@ class Fleet:
             self.todo.upkeep[record.name] = needed
         if record.silent_keys(now):
             self.todo.silent.add(record.name)
-        if record.node is not None and self._is_closed(record.node) and record.opens_for != record.node.uid:
+        self._note_gate(record)
+
+    def _note_gate(self, record: NodeRecord) -> None:
+        """Note whether a node is closed, and have its gate looked at when the deadline comes."""
+        if record.node is None or not self._is_closed(record.node):
+            self._closed.discard(record.name)
+            return
+        self._closed.add(record.name)
+        if record.opens_for != record.node.uid:
             record.opens_for = record.node.uid
             closes = closes_at(record.node, deadline_seconds=self.gate_deadline_seconds)
             self.wakes.add(closes, Wake(Why.GATE, record.name))
@@ -226,8 +236,7 @@ class Fleet:
 
     def gate_of(self, name: str) -> None:
         """Have a node's gate looked at, where it is closed."""
-        record = self.nodes.get(name)
-        if record is not None and record.node is not None and self._is_closed(record.node):
+        if name in self._closed:
             self.todo.gates.add(name)
 
     def _is_closed(self, node: SeenNode) -> bool:

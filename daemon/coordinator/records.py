@@ -27,6 +27,9 @@ class Course(StrEnum):
     DELETING = "deleting"
 
 
+_GATING = frozenset({Course.ACTIVE, Course.AGAIN})
+
+
 def course_of(seen: SeenJob) -> Course:
     """
     Tell how far a job has come.
@@ -101,10 +104,10 @@ class JobRecord:
 
     @property
     def is_gating(self) -> bool:
-        """Whether Pods wait for it."""
-        if self.task is None:
+        """Whether Pods wait for it; also while it is about to begin again, and selects nothing yet."""
+        if self.seen.job is None or self.course not in _GATING:
             return False
-        prewarm = self.task.job.template.prewarm
+        prewarm = self.seen.job.template.prewarm
         return prewarm.gate and not prewarm.suspend
 
 
