@@ -1,8 +1,8 @@
 """
 When which job's status is written: a second apart for one job, five where only progress moves, its end at once.
 
-What a status says is jobstatus.py's, the counts that it tells accounting.py's. Compared is with what the API server made
-of the last write, since a schema that does not know our fields drops them.
+What a status says is jobstatus.py's, the counts that it tells accounting.py's. Compared is with what the API server has
+made of the last write, since a schema that does not know our fields drops them.
 """
 
 import heapq
