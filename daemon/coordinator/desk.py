@@ -29,6 +29,8 @@ Fields = dict[str, object]
 
 NEWS_SECONDS: Final = 1.0
 PROGRESS_SECONDS: Final = 5.0
+ALONE_SECONDS: Final = 2.0
+"""How long a new job waits for a node before it has none: what watches tell of two kinds comes in no order."""
 STATUS_PART: Final = 0.25
 """How much of the budget tells how far jobs are; grants are what they wait for."""
 
@@ -45,7 +47,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class Page:
     """What is known of one job's writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, since_seconds: float) -> None:
+        self.since_seconds = since_seconds
         self.sent: Fields | None = None
         self.answered: Fields | None = None
         self.earlier: Mapping[str, object] = {}
@@ -78,7 +81,7 @@ class Desk:
                 if job is None:
                     self._pages.pop(uid, None)
                     continue
-                page = self._pages.setdefault(uid, Page())
+                page = self._page(uid, now=now)
                 if page.is_busy:
                     aside.add(uid)
                     continue
@@ -118,7 +121,7 @@ class Desk:
 
     def hold(self, uid: str, *, seconds: float, now: Moment) -> None:
         """Leave a job's status alone for a while, which the API server does not take."""
-        page = self._pages.setdefault(uid, Page())
+        page = self._page(uid, now=now)
         page.held_until = now.seconds + seconds
         self._postpone(uid, page.held_until)
 
@@ -146,6 +149,12 @@ class Desk:
             self._later[uid] = at_seconds
             heapq.heappush(self._heap, (at_seconds, uid))
 
+    def _page(self, uid: str, *, now: Moment) -> Page:
+        page = self._pages.get(uid)
+        if page is None:
+            page = self._pages[uid] = Page(since_seconds=now.seconds)
+        return page
+
     def _is_busy(self, uid: str) -> bool:
         page = self._pages.get(uid)
         return page is not None and page.is_busy
@@ -153,12 +162,8 @@ class Desk:
     def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
         if job.course is Course.DELETING or not self._fleet.pods.is_listed(job):
             return None
-        if page.held_until > now.seconds:
-            self._postpone(job.uid, page.held_until)
-            return None
-        news_seconds = self._news_seconds()
-        if now.seconds < page.looked_seconds + news_seconds and not _may_have_ended(job):
-            self._postpone(job.uid, page.looked_seconds + news_seconds)
+        if (at_seconds := self._looks_at(job, page)) > now.seconds:
+            self._postpone(job.uid, at_seconds)
             return None
         page.looked_seconds = now.seconds
         current = job.seen.status.raw
@@ -167,7 +172,7 @@ class Desk:
         if stands(wanted, current=current, sent=page.sent, answered=page.answered):
             return None
         urgency = urgency_of(earlier, wanted)
-        due_seconds = page.written_seconds + max(_WAITS[urgency], news_seconds if _WAITS[urgency] else 0.0)
+        due_seconds = page.written_seconds + max(_WAITS[urgency], self._news_seconds() if _WAITS[urgency] else 0.0)
         if now.seconds < due_seconds:
             self._postpone(job.uid, due_seconds)
             return None
@@ -176,6 +181,12 @@ class Desk:
         path = self._paths.job(job.seen.namespace, name=job.seen.name)
         write = merge_patch(f"{path}/status", status_patch(job.seen, wanted))
         return Request(urgency=Urgency.STATUS, about=About.JOB, subject=job.uid, path=path, write=write)
+
+    def _looks_at(self, job: JobRecord, page: Page) -> float:
+        """Return when a job's counts are worth a look, in seconds of the clock."""
+        alone = page.since_seconds + ALONE_SECONDS if job.task is not None and not job.tally.selected else 0.0
+        news = 0.0 if _may_have_ended(job) else page.looked_seconds + self._news_seconds()
+        return max(page.held_until, alone, news)
 
     def _wanted(self, job: JobRecord, *, earlier: Mapping[str, object], now: Moment) -> tuple[Account, Fields]:
         deadline = deadline_of(job)

@@ -29,6 +29,8 @@ from daemon.coordinator.sending import SENDERS
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 MESSAGES_AT_ONCE: Final = 256
+# An edit of a job looks at all of its nodes: many in a row must not keep the loop from going round.
+TAKING_SECONDS: Final = 0.25
 # A single failure is that request's; from here on the API server is left alone.
 TROUBLES: Final = 3
 
@@ -130,6 +132,8 @@ class CoordinatorLoop:
         now = self._clock.now()
         for _ in range(MESSAGES_AT_ONCE):
             self._take(message, now=now)
+            if self._clock.now().seconds - now.seconds >= TAKING_SECONDS:
+                return
             try:
                 message = self._inbox.get_nowait()
             except queue.Empty:
@@ -158,7 +162,9 @@ class CoordinatorLoop:
             case SeenJob():
                 self._learning.job_seen(value, now=now)
             case SeenPod():
-                self._learning.pod_seen(value, now=now)
+                # What a watch that has been ended had still to tell says nothing.
+                if value.namespace in self._namespaces:
+                    self._learning.pod_seen(value, now=now)
 
     def _lose(self, gone: Gone, *, now: Moment) -> None:
         match gone.resource:
@@ -173,7 +179,8 @@ class CoordinatorLoop:
 
     def _complete(self, listed: Listed, *, now: Moment) -> None:
         if listed.resource == "pods":
-            self._learning.pods_listed(listed.namespace, now=now)
+            if listed.namespace in self._namespaces:
+                self._learning.pods_listed(listed.namespace, now=now)
             return
         self._missing.discard(listed.resource)
         if not self._missing and not self.fleet.is_started:
