@@ -16,12 +16,16 @@ from daemon.config import (
     AGENT_SETTINGS,
     COORDINATOR_SETTINGS,
     LEADING_SETTINGS,
+    OUTPUTS,
     RUN_SETTINGS,
+    STATUS_SETTINGS,
     InvalidSetting,
     Setting,
     agent_settings,
     coordinator_settings,
     run_settings,
+    status_settings,
+    switch_settings,
 )
 from daemon.display.output import OutputLost
 
@@ -125,6 +129,72 @@ Each option can be a variable: --write-rate as PREWARM_WRITE_RATE. An option
 beats its variable.
 """
 
+_STATUS = """\
+Show how far a cluster's jobs are: which nodes are cold or stale and why, who
+pulls now and how far, when it ends, what was skipped.
+
+Without a name: each ImagePullJob and ImageListPullJob of the namespace. With
+the name of a job: its nodes, and why each that is not warm is not. With the
+name of a list: its images. With the name of a node: its images, its agent, and
+why jobs leave it out. Where a job has a node's name, say node/NAME.
+"""
+
+_STATUS_EPILOG = """\
+examples:
+  prewarm status -A
+  prewarm status base-image-job -n team-a --watch
+  prewarm status node/worker-1
+  prewarm status -A -o json | jq '.jobs[] | select(.nodes.cold > 0) | .name'
+  kubectl prewarm status base-image-job -o wide
+
+exit codes:
+  0    shown; also where there is no job
+  1    not found, or the API server does not answer or let you
+  2    bad input: an option, a kubeconfig or a context
+  130  --watch was interrupted
+
+An account needs get and list, and watch for --watch, of imagepulljobs,
+imagelistpulljobs and nodeimages: docs/status.md has a ClusterRole.
+"""
+
+_SUSPEND = """\
+Stop jobs now: what they pull is cancelled, what was fetched is kept, and
+nothing more is granted until `prewarm resume`. It sets spec.prewarm.suspend.
+
+NAME is a job or a list; a list's jobs follow it. A job that has finished is
+left alone.
+"""
+
+_SUSPEND_EPILOG = """\
+examples:
+  prewarm suspend --all -A
+  prewarm suspend base-image-job list/nightly -n team-a
+  prewarm suspend --all --dry-run
+
+exit codes:
+  0  all are suspended
+  1  one is not: not found, not allowed, or the CRDs have no spec.prewarm
+  2  bad input: an option, a kubeconfig or a context
+"""
+
+_RESUME = """\
+Let suspended jobs go on, each pull from what was fetched. It sets
+spec.prewarm.suspend to false.
+
+NAME is a job or a list; a list's jobs follow it.
+"""
+
+_RESUME_EPILOG = """\
+examples:
+  prewarm resume --all -A
+  prewarm resume base-image-job -n team-a
+
+exit codes:
+  0  none is suspended
+  1  one still is: not found, or not allowed
+  2  bad input: an option, a kubeconfig or a context
+"""
+
 _VALIDATE = """\
 Check manifests without touching anything: every error of every manifest,
 worded as kubectl words them.
@@ -147,7 +217,7 @@ exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     _prepare_streams()
-    options, unknown = _parser().parse_known_args(arguments)
+    options, unknown = _parser(_program()).parse_known_args(arguments)
     if unknown:
         # By the command's own parser, which shows the command's usage.
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -186,15 +256,23 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="prewarm", description=_DESCRIPTION, epilog=_EPILOG)
+def _parser(program: str = "prewarm") -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"prewarm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_agent(commands)
     _add_coordinator(commands)
     _add_validate(commands)
+    _add_status(commands, program=program)
+    _add_switch(commands, "suspend", program=program)
+    _add_switch(commands, "resume", program=program)
     return parser
+
+
+def _program() -> str:
+    """Return what a person has called: `kubectl prewarm` where kubectl has found us as its plugin."""
+    return "kubectl prewarm" if Path(sys.argv[0]).name == "kubectl-prewarm" else "prewarm"
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -263,7 +341,8 @@ def _add_settings(parser: argparse._ActionsContainer, settings: tuple[Setting, .
                 setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help, nargs="?", const="true"
             )
         else:
-            parser.add_argument(setting.flag, dest=setting.field, metavar=setting.metavar, help=setting.help)
+            flags = [f"-{setting.letter}", setting.flag] if setting.letter else [setting.flag]
+            parser.add_argument(*flags, dest=setting.field, metavar=setting.metavar, help=setting.help)
         for alias in setting.aliases:
             parser.add_argument(alias, dest=setting.field, help=argparse.SUPPRESS)
 
@@ -281,6 +360,51 @@ def _add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "sources", nargs="+", metavar="FILE", help="manifests: files, folders, or - for standard input"
     )
     validate.set_defaults(command=_validate, parser=validate)
+
+
+def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, program: str) -> None:
+    status = commands.add_parser(
+        "status",
+        help="show how far jobs and nodes of a cluster are, and why",
+        usage=f"{program} status [NAME] [OPTION]...",
+        description=_STATUS,
+        allow_abbrev=False,
+        epilog=_STATUS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    status.add_argument("name", nargs="?", metavar="NAME", help="a job, a list or a node; or job/, list/ or node/NAME")
+    _add_everywhere(status, help_text="the jobs of all namespaces")
+    status.add_argument("-o", "--output", choices=OUTPUTS, help="more columns, or a document for programs")
+    status.add_argument(
+        "-w", "--watch", action="store_true", dest="is_watching", help="stay, and show what changes until Ctrl-C"
+    )
+    _add_settings(status, STATUS_SETTINGS)
+    status.set_defaults(command=_status, parser=status)
+
+
+def _add_switch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, *, program: str) -> None:
+    is_suspending = name == "suspend"
+    switch = commands.add_parser(
+        name,
+        help="stop jobs now, and keep what was fetched" if is_suspending else "let suspended jobs go on",
+        usage=f"{program} {name} NAME... | --all [OPTION]...",
+        description=_SUSPEND if is_suspending else _RESUME,
+        allow_abbrev=False,
+        epilog=_SUSPEND_EPILOG if is_suspending else _RESUME_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    switch.add_argument("names", nargs="*", metavar="NAME", help="jobs and lists; or job/NAME, list/NAME")
+    switch.add_argument("--all", action="store_true", dest="is_all", help="every job and list of the namespace")
+    _add_everywhere(switch, help_text="with --all: of all namespaces")
+    switch.add_argument(
+        "--dry-run", action="store_true", dest="is_trial", help="have the API server check it, and change nothing"
+    )
+    _add_settings(switch, STATUS_SETTINGS)
+    switch.set_defaults(command=_switch, parser=switch, is_suspending=is_suspending)
+
+
+def _add_everywhere(parser: argparse.ArgumentParser, *, help_text: str) -> None:
+    parser.add_argument("-A", "--all-namespaces", action="store_true", dest="is_everywhere", help=help_text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -301,6 +425,20 @@ def _coordinator(options: argparse.Namespace) -> int:
     from daemon.coordinator.command import coordinator
 
     return coordinator(coordinator_settings(vars(options), environment=os.environ))
+
+
+def _status(options: argparse.Namespace) -> int:
+    settings = status_settings(vars(options), environment=os.environ)
+    from daemon.overview.command import status
+
+    return status(settings, environment=os.environ)
+
+
+def _switch(options: argparse.Namespace) -> int:
+    settings = switch_settings(vars(options), is_suspending=options.is_suspending, environment=os.environ)
+    from daemon.overview.switch import switch
+
+    return switch(settings, environment=os.environ)
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ Which version of a kind an API server serves: v1beta1 where it does, else v1alph
 A kind is looked for, not the group: OpenKruise has served another kind of the group as v1beta1 since 0.7.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from daemon.api.rules.metadata import GROUP
@@ -27,6 +28,21 @@ def served_version(api: Api, resource: str, *, timeout_seconds: float) -> str:
             return version
     words = f"the API server serves {resource} of {GROUP} neither as v1beta1 nor as v1alpha1: are the CRDs installed?"
     raise NotFound(words, code=404)
+
+
+def served_versions(api: Api, resources: Sequence[str], *, timeout_seconds: float) -> dict[str, str]:
+    """
+    Ask in which version to speak of each of several resources; one that is not served is left out.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    found: dict[str, str] = {}
+    for version in _BEST_FIRST:
+        if len(found) < len(resources):
+            served = _resources(api, version, timeout_seconds=timeout_seconds)
+            found = {**{resource: version for resource in resources if resource in served}, **found}
+    return found
 
 
 def _resources(api: Api, version: str, *, timeout_seconds: float) -> list[object]:

@@ -7,6 +7,7 @@ the token; every request is still transport.py's. Its own messages may quote the
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,23 @@ def read_kubeconfig(path: Path, *, context: str = "") -> Access:
         NoAccess: the file or the context is of no use, or the official client is not installed.
     """
     _check_file(path)
+    return _access(path, context=context)
+
+
+def read_kubeconfigs(paths: Sequence[Path], *, context: str) -> Access:
+    """
+    Return the access that a context of several files gives, merged as KUBECONFIG names them.
+
+    Raises:
+        NoAccess: as `read_kubeconfig`.
+    """
+    for path in paths:
+        _check_file(path)
+    # The official client takes them as the variable has them.
+    return _access(Path(os.pathsep.join(map(str, paths))), context=context)
+
+
+def _access(path: Path, *, context: str) -> Access:
     loaded = _loaded(path, context=context)
     if loaded.proxy:
         raise NoAccess(f"kubeconfig {path}: proxy-url is not supported: name the API server itself")
@@ -92,7 +110,7 @@ def _loaded(path: Path, *, context: str) -> "Configuration":
         from kubernetes.client import Configuration
         from kubernetes.config import load_kube_config
     except ImportError as error:
-        raise NoAccess("--kubeconfig needs the official client: pip install prewarm[kubeconfig]") from error
+        raise NoAccess("a kubeconfig needs the official client: pip install prewarm[kubeconfig]") from error
     # Not from the environment: requests go straight to the server, whatever proxies a shell names.
     loaded = Configuration(proxy="", no_proxy="")
     try:

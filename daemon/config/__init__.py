@@ -1,8 +1,8 @@
 """
 Every setting, its default and its unit: one Struct a role.
 
-settings.py says what a setting is, engine.py and cluster.py have those that roles share, run.py, agent.py and
-coordinator.py a role's own.
+settings.py says what a setting is, engine.py and cluster.py have those that roles share, run.py, agent.py,
+coordinator.py and status.py a role's own.
 """
 
 from daemon.config.agent import AGENT_SETTINGS, AgentSettings, agent_settings
@@ -14,19 +14,37 @@ from daemon.config.coordinator import (
 )
 from daemon.config.run import RUN_SETTINGS, RunSettings, run_settings
 from daemon.config.settings import InvalidSetting, Setting
+from daemon.config.status import (
+    OUTPUTS,
+    STATUS_SETTINGS,
+    Named,
+    StatusSettings,
+    Subject,
+    SwitchSettings,
+    status_settings,
+    switch_settings,
+)
 
 
 __all__ = [
     "AGENT_SETTINGS",
     "COORDINATOR_SETTINGS",
     "LEADING_SETTINGS",
+    "OUTPUTS",
     "RUN_SETTINGS",
+    "STATUS_SETTINGS",
     "AgentSettings",
     "CoordinatorSettings",
     "InvalidSetting",
+    "Named",
     "RunSettings",
     "Setting",
+    "StatusSettings",
+    "Subject",
+    "SwitchSettings",
     "agent_settings",
     "coordinator_settings",
     "run_settings",
+    "status_settings",
+    "switch_settings",
 ]

@@ -27,7 +27,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
     One setting: its flag (the twin follows from it), how its text becomes a value, and what --help says.
 
-    A switch needs no value: alone it means "true".
+    A switch needs no value: alone it means "true". `letter` is the flag's short form, as -n.
     """
 
     flag: str
@@ -38,6 +38,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     is_switch: bool = False
     variables: tuple[str, ...] = ()
+    letter: str = ""
 
     @property
     def variable(self) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 import msgspec
 
 from daemon.display.events import Event
-from daemon.display.output import OutputLost
+from daemon.display.output import write_line
 from daemon.display.text import sentence
 
 
@@ -41,7 +41,7 @@ class JsonLines:
     def show(self, event: Event) -> None:
         """Write the event, unless it is progress too small to tell."""
         if self._thinner.is_worth(event):
-            _write_line(self._stream, json.dumps(msgspec.to_builtins(event), separators=(",", ":")))
+            write_line(self._stream, json.dumps(msgspec.to_builtins(event), separators=(",", ":")))
 
     def close(self) -> None:
         """Do nothing: each line was flushed."""
@@ -57,20 +57,10 @@ class PlainLines:
     def show(self, event: Event) -> None:
         """Write the event, unless it is progress too small to tell."""
         if self._thinner.is_worth(event):
-            _write_line(self._stream, sentence(event))
+            write_line(self._stream, sentence(event))
 
     def close(self) -> None:
         """Do nothing: each line was flushed."""
-
-
-def _write_line(stream: TextIO, text: str) -> None:
-    try:
-        stream.write(text + "\n")
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputLost(error.strerror) from error
 
 
 class _Thinner:

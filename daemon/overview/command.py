@@ -1,0 +1,170 @@
+"""The command `prewarm status`: find the API server and what is meant, read it, and show it once or for as long."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from daemon import __version__
+from daemon.clock import SystemClock
+from daemon.cluster.access import NoAccess
+from daemon.cluster.contexts import place_of
+from daemon.cluster.errors import ClusterError, Denied, NotFound
+from daemon.cluster.interface import WatchApi
+from daemon.cluster.transport import HttpApi
+from daemon.config import StatusSettings, Subject, SwitchSettings
+from daemon.display.output import write_line
+from daemon.overview.documents import Document, JobsDocument
+from daemon.overview.following import Pace, follow
+from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, Kinds, found_at, kinds_of
+from daemon.overview.scenes import AllJobs, OneJob, OneList, OneNode, Scene
+from daemon.overview.screens import Documents, Screen, Text, json_line, json_text, page_text, yaml_part, yaml_text
+from daemon.overview.troubles import words_for
+
+
+BAD_INPUT: Final = 2
+FAILED: Final = 1
+REDRAW_SECONDS: Final = 1.0
+USER_AGENT: Final = f"prewarm-person/{__version__}"
+
+
+def status(settings: StatusSettings, *, environment: Mapping[str, str]) -> int:
+    """
+    Show jobs, a job, a list or a node.
+
+    Returns the exit code: 0 shown, 1 not found or not readable, 2 no usable kubeconfig, 130 interrupted.
+    """
+    return asked(settings, environment=environment, ask=lambda api, namespace: _shown(settings, api, namespace))
+
+
+def asked(
+    settings: StatusSettings | SwitchSettings,
+    *,
+    environment: Mapping[str, str],
+    ask: Callable[[HttpApi, str], int],
+) -> int:
+    """
+    Ask the API server that a person means, and return the exit code; failures are a line of what to do.
+
+    Args:
+        settings: which server, account and namespace.
+        environment: where KUBECONFIG is.
+        ask: gets the server, and the namespace that is meant.
+    """
+    try:
+        place = place_of(
+            settings.kubeconfig,
+            context=settings.context,
+            environment=environment,
+            folder=Path(settings.service_account_folder),
+        )
+        api = HttpApi(place.access, user_agent=USER_AGENT)
+    except NoAccess as error:
+        print(f"prewarm: {error}", file=sys.stderr)
+        return BAD_INPUT
+    try:
+        return ask(api, settings.namespace or place.namespace)
+    except ClusterError as error:
+        print(f"prewarm: {words_for(error)}", file=sys.stderr)
+        return FAILED
+    finally:
+        api.close()
+
+
+def _shown(settings: StatusSettings, api: WatchApi, namespace: str) -> int:
+    scene = _scene(settings, namespace=namespace, api=api, kinds=kinds_of(api))
+    clock = SystemClock()
+    if settings.is_watching:
+        screen = _screen(settings)
+        pace = Pace(most_seconds=REDRAW_SECONDS if _is_redrawn(settings) else None)
+        return follow(scene, api=api, screen=screen, clock=clock, pace=pace)
+    read(scene, api)
+    document = scene.document(clock.now().at.replace(microsecond=0))
+    # As kubectl does: that there is nothing is no output for a pipe.
+    is_empty = isinstance(document, JobsDocument) and not document.jobs and settings.output not in {"json", "yaml"}
+    write_line(sys.stderr if is_empty else sys.stdout, _text(document, output=settings.output))
+    return 0
+
+
+def read(scene: Scene, api: WatchApi) -> None:
+    """
+    Read everything that a scene needs, once.
+
+    Raises:
+        ClusterError: something that it needs can't be read.
+    """
+    done: set[int] = set()
+    while todo := [part for part in scene.parts() if id(part.collection) not in done]:
+        for part in todo:
+            done.add(id(part.collection))
+            try:
+                part.collection.fill(api)
+            except Denied as error:
+                if part.is_needed:
+                    raise
+                part.collection.error = error
+
+
+def _scene(settings: StatusSettings, *, namespace: str, api: WatchApi, kinds: Kinds) -> Scene:
+    named = settings.named
+    if named is None:
+        return AllJobs(kinds, namespace=None if settings.is_everywhere else namespace)
+    match named.kind or _kind_of(named.name, namespace=namespace, api=api, kinds=kinds):
+        case Subject.JOB:
+            return OneJob(kinds, namespace=namespace, name=named.name)
+        case Subject.LIST:
+            return OneList(kinds, namespace=namespace, name=named.name)
+        case Subject.NODE:
+            return OneNode(kinds, name=named.name)
+
+
+def _kind_of(name: str, *, namespace: str, api: WatchApi, kinds: Kinds) -> Subject:
+    """
+    Find out what has a name: a job of the namespace, else a list, else a node.
+
+    Raises:
+        NotFound: nothing has.
+        Denied: nothing that may be read has.
+    """
+    places = [(Subject.JOB, JOBS, namespace), (Subject.LIST, LISTS, namespace), (Subject.NODE, NODE_IMAGES, None)]
+    denied: Denied | None = None
+    for subject, resource, inside in places:
+        if kinds.has(resource):
+            try:
+                if found_at(api, kinds.path(resource, namespace=inside, name=name)) is not None:
+                    return subject
+            except Denied as error:
+                denied = denied or error
+    if denied is not None:
+        raise denied
+    words = f'no ImagePullJob or ImageListPullJob of the namespace {namespace}, and no node, is called "{name}"'
+    raise NotFound(f"{words}; `prewarm status -A` names all jobs", code=404)
+
+
+def _text(document: Document, *, output: str) -> str:
+    match output:
+        case "json":
+            return json_text(document)
+        case "yaml":
+            return yaml_text(document)
+        case _:
+            return page_text(document, is_wide=output == "wide")
+
+
+def _screen(settings: StatusSettings) -> Screen:
+    dumps: Mapping[str, Callable[[Document], str]] = {"json": json_line, "yaml": yaml_part}
+    if settings.output in dumps:
+        return Documents(sys.stdout, dump=dumps[settings.output])
+    if _is_redrawn(settings):
+        from daemon.overview.terminal import Redrawn
+
+        return Redrawn(sys.stdout, is_wide=settings.output == "wide")
+    return Text(sys.stdout, is_wide=settings.output == "wide")
+
+
+def _is_redrawn(settings: StatusSettings) -> bool:
+    """Tell whether pages are drawn in place: on a terminal that can, where rich is installed."""
+    is_capable = sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+    return is_capable and settings.output not in {"json", "yaml"} and importlib.util.find_spec("rich") is not None
