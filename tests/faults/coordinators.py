@@ -133,11 +133,6 @@ class Place:
         """Return who holds the Lease, "" where nobody does."""
         return holder(self._lease().find() or {})
 
-    def transitions(self) -> int:
-        """Return how often the Lease has changed hands."""
-        found: int = self._lease().read()["spec"].get("leaseTransitions", 0)
-        return found
-
     def free_lease(self) -> None:
         """Say in the Lease that nobody holds it, as an administrator may who knows that its holder is dead."""
         if self._lease().find() is not None:

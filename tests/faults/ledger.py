@@ -26,13 +26,12 @@ Image = tuple[str, str]
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of an entry that was first seen for an owner; `opened` is how many of its nodes were open by then."""
+    """A version of an entry that was first seen for an owner."""
 
     uid: str
     node: str
     image: Image
     version: int
-    opened: int
 
 
 class Ledger:
@@ -152,10 +151,7 @@ class Ledger:
         is_raised = entry.get("version", 0) != earlier.get("version", 0)
         for uid in _owners(entry) - ended:
             if is_raised or uid not in _owners(earlier):
-                opened = len(self._open[uid] | {name})
-                self.grants.append(
-                    Grant(uid=uid, node=name, image=image, version=entry.get("version", 0), opened=opened)
-                )
+                self.grants.append(Grant(uid=uid, node=name, image=image, version=entry.get("version", 0)))
 
 
 def _open_owners(found: Json) -> set[str]:
