@@ -160,8 +160,12 @@ def list_of(content: bytes) -> Job:
 
 
 def is_finished(job: Job) -> bool:
-    """Tell whether a job has ended for good; one that goes on for ever has not, whoever says so."""
-    return job.completed_at is not None and job.completion != CompletionType.NEVER
+    """
+    Tell whether a job has ended for good.
+
+    One that goes on for ever has not, whoever says so; and one that was edited since runs again.
+    """
+    return job.completed_at is not None and job.completion != CompletionType.NEVER and job.is_observed
 
 
 def condition_of(job: Job, kind: str) -> Condition | None:

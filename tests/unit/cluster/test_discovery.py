@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from daemon.cluster.discovery import served_version
+from daemon.cluster.discovery import served_version, served_versions
 from daemon.cluster.errors import NotFound, Unreachable
 from daemon.cluster.transport import HttpApi
 from tests.servers.scripted_answers import Answer, refused
@@ -53,3 +53,16 @@ def test_a_server_that_does_not_answer_has_no_version(api: ScriptedApi, client: 
 
     with pytest.raises(Unreachable):
         served_version(client, "nodeimages", timeout_seconds=10)
+
+
+def test_several_kinds_are_asked_for_at_once(api: ScriptedApi, client: HttpApi) -> None:
+    """Each in its best version, one that is not served left out, and no version asked for that nobody needs."""
+    for answer in (_version("imagepulljobs"), _version("imagepulljobs", "nodeimages")):
+        api.script.add("get", answer)
+
+    found = served_versions(client, ("imagepulljobs", "nodeimages", "imagelistpulljobs"), timeout_seconds=10)
+
+    assert {"imagepulljobs": "v1beta1", "nodeimages": "v1alpha1"} == found
+    api.script.add("get", OURS)
+    assert {"nodeimages": "v1beta1"} == served_versions(client, ("nodeimages",), timeout_seconds=10)
+    assert 3 == len(api.requests)
