@@ -86,7 +86,7 @@ class ForeignWriter:
         number = next(self._numbers)
         tag, left = f"foreign-{number}", [*self._left[name]]
         gone = left.pop(0) if len(left) == KEPT else ""
-        owners = {"ownerReferences": [OWNER]} if number % 2 else {}
+        owners: Json = {"ownerReferences": [OWNER]} if number % 2 else {}
         image = found["spec"].setdefault("images", {}).setdefault(self._repository, {"tags": []})
         image["tags"] = [*(each for each in image["tags"] if each["tag"] != gone), entry(tag, **owners)]
         try:
