@@ -80,7 +80,9 @@ def stepped_agent(
     access = in_pod(account, environment=apiserver.service_environment())
     assembly = assembled(settings, access=access, credentials=Credentials(), clock=clock)
     ending, codes = Ending(), list[int]()
-    thread = threading.Thread(target=lambda: codes.append(_serve(assembly, ending=ending)), name="agent")
+    thread = threading.Thread(
+        target=lambda: codes.append(_serve(assembly, coordination=None, ending=ending)), name="agent"
+    )
     thread.start()
     try:
         yield SteppedAgent(assembly)
