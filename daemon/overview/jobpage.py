@@ -83,7 +83,8 @@ def _policy(job: Job) -> str:
         words.append(f'renewed at "{job.schedule}"' + (f" {job.time_zone}" if job.time_zone else ""))
     elif job.completion == "Never":
         words.append("renewed each day")
-    words += [f"imagePullPolicy {job.image_pull_policy}", f"parallelism {1 if job.parallelism is None else job.parallelism}"]
+    parallelism = 1 if job.parallelism is None else job.parallelism
+    words += [f"imagePullPolicy {job.image_pull_policy}", f"parallelism {parallelism}"]
     words += [f"priority {job.priority}"] if job.priority else []
     words += ["gates new nodes"] if job.is_gating else []
     words += ["suspended"] if job.is_suspended else []
