@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from daemon.api.nodeimage import SandboxConfig, TagEntry
+from daemon.api.nodeimage import Phase, SandboxConfig, TagEntry
 from daemon.api.times import later
 from daemon.clock import Moment
 from daemon.cluster.interface import Write
@@ -32,8 +32,9 @@ from daemon.coordinator.plan import SOON_SECONDS, free_slots, may_join
 from daemon.coordinator.records import Course, JobRecord, NodeRecord
 from daemon.coordinator.refreshes import may_come_early
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNodeImage
-from daemon.coordinator.standing import Stand
+from daemon.coordinator.standing import Stand, Standing
 from daemon.coordinator.upkeep import Upkeep
+from daemon.coordinator.verdicts import LATE_WORDS
 from daemon.coordinator.wakes import Wake, Why
 
 
@@ -169,8 +170,14 @@ def _claims(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozense
         if uid in grants:
             claims.append(Claim(job=job.seen.job, is_granted=True, round=record.standings[uid].round))
         elif _stays(fleet, job, record, key=key):
-            claims.append(Claim(job=job.seen.job, is_granted=False))
+            ended = _ended_as(record.standings.get(uid), version=entry.version if entry is not None else 0)
+            claims.append(Claim(job=job.seen.job, is_granted=False, ended=ended))
     return claims
+
+
+def _ended_as(standing: Standing | None, *, version: int) -> Phase | None:
+    """Return how a job's turn at a version had ended, whatever the node says of that version since."""
+    return standing.ended_as if standing is not None and standing.ended_version == version else None
 
 
 def _stays(fleet: Fleet, job: JobRecord, record: NodeRecord, *, key: ImageKey) -> bool:
@@ -182,7 +189,9 @@ def _stays(fleet: Fleet, job: JobRecord, record: NodeRecord, *, key: ImageKey) -
         return True
     if job.course is not Course.FINISHED or record.image is None:
         return False
-    # What had not ended when the job did (its deadline) is not brought any more.
+    # What a deadline ended is not brought any more; else a node that was left out may come back, or be kept warm.
+    if job.seen.status.raw.get("message") != LATE_WORDS:
+        return True
     return owner_phase(record.image.entries[key], uid=job.uid, status=record.image.statuses.get(key)) in ENDS
 
 

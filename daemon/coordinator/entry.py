@@ -45,11 +45,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         job: the job.
         is_granted: the entry gives it a turn now, its first or another; otherwise it keeps what it was given.
         round: which round that turn is, 0 where it is none.
+        ended: how its turn at the version that stands had ended, which the node may be pulling again (kept warm).
     """
 
     job: ImagePullJob
     is_granted: bool
     round: int = 0
+    ended: Phase | None = None
 
 
 def next_entry(
@@ -109,8 +111,8 @@ def needs_resource_version(current: TagEntry | None, *, status: TagStatus | None
     owners = _uids(current)
     if not _is_raised(current, status=status, claims=claims):
         return any(claim.is_granted and claim.job.uid not in owners for claim in claims)
-    staying = [claim.job.uid for claim in claims if claim.job.uid in owners and not claim.is_granted]
-    return any(owner_phase(current, uid=uid, status=status) not in ENDS for uid in staying)
+    staying = [claim for claim in claims if claim.job.uid in owners and not claim.is_granted]
+    return any(_end_of(claim, current, status=status) is None for claim in staying)
 
 
 def owner_phase(entry: TagEntry, *, uid: str, status: TagStatus | None) -> Phase | None:
@@ -211,9 +213,14 @@ def _ends(current: TagEntry | None, *, status: TagStatus | None, claims: Sequenc
     if current is None:
         return ()
     owners = _uids(current)
-    staying = [claim.job.uid for claim in claims if claim.job.uid in owners and not claim.is_granted]
-    phases = [(uid, owner_phase(current, uid=uid, status=status)) for uid in staying]
-    return tuple(EndedOwner(uid=uid, phase=phase) for uid, phase in phases if phase in ENDS)
+    staying = [claim for claim in claims if claim.job.uid in owners and not claim.is_granted]
+    ends = [(claim.job.uid, _end_of(claim, current, status=status)) for claim in staying]
+    return tuple(EndedOwner(uid=uid, phase=phase) for uid, phase in ends if phase is not None)
+
+
+def _end_of(claim: Claim, current: TagEntry, *, status: TagStatus | None) -> Phase | None:
+    phase = owner_phase(current, uid=claim.job.uid, status=status)
+    return phase if phase in ENDS else claim.ended
 
 
 def _kept_ends(current: TagEntry, *, claims: Sequence[Claim]) -> tuple[EndedOwner, ...]:

@@ -35,7 +35,7 @@ class Observer:
         self._turns: set[tuple[str, str, int, str]] = set()
         self._ended: set[tuple[str, str, int, str]] = set()
         self._limits: dict[str, list[tuple[float, int]]] = {}
-        self._counted_since: dict[tuple[str, str], float] = {}
+        self._counted_since: dict[tuple[str, ...], float] = {}
         self._old = {node["metadata"]["name"] for node in cluster.api.objects(NODES)}
         cluster.api.watches.insert(0, self._hear)
 
@@ -53,14 +53,15 @@ class Observer:
     def _look(self, change: Change) -> None:
         name, uid = change.document["metadata"]["name"], change.document["metadata"]["uid"]
         known = set(self._turns)
+        before = {job for job, nodes in self._open.items() if name in nodes}
         here = {} if change.is_gone else dict(self._grants(change.document, uid=uid))
-        for job in self._open.keys() - here.keys():
-            self._open[job].pop(name, None)
+        for job in before - here.keys():
+            del self._open[job][name]
         for job, image in here.items():
             self._open.setdefault(job, {})[name] = image
-        # Who was suspended or away and is back may lift the sum; a new turn may not.
+        # Who was suspended or away and is back, or goes on in another's version, may lift the sum; a new turn may not.
         for *_, job in self._turns - known:
-            if job in here:
+            if job in here and job not in before:
                 self._granted(job)
 
     def _grants(self, image: Json, *, uid: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +88,8 @@ class Observer:
         now = self._cluster.timeline.seconds
         # What a job asked for before an edit is taken back as soon as that is heard.
         wanted = [node for node, image in self._open[uid].items() if image == job["spec"]["image"]]
-        counted = {node for node in wanted if self._counted_since.get((uid, node), now) <= now - HEARS_SECONDS}
+        known = {(pair[0], pair[1]) for pair, since in self._counted_since.items() if since <= now - HEARS_SECONDS}
+        counted = {node for node in wanted if (uid, node) in known}
         # The last limit that is old, and each that somebody may not have heard of yet.
         since = [at for at, _ in self._limits[uid] if at <= now - HEARS_SECONDS]
         limit = max(limit for at, limit in self._limits[uid] if at >= max(since, default=0.0))
@@ -105,8 +107,9 @@ class Observer:
         """Note since when which node counts for which job: it is for it, and it answers."""
         now = self._cluster.timeline.seconds
         nodes = [node for node in self._cluster.api.objects(NODES) if self._answers(node)]
+        # What a selector and labels say is part of it: for a while both may be known in part.
         pairs = [
-            (job["metadata"]["uid"], node["metadata"]["name"])
+            (job["metadata"]["uid"], node["metadata"]["name"], str(job["spec"].get("selector")), str(node["metadata"]))
             for job in self._cluster.api.objects(JOBS)
             for node in nodes
             if _selects(job, node)

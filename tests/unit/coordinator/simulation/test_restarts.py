@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.coordinator.simulation.agents import Pull
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies
-from tests.unit.coordinator.simulation.cluster import Cluster, counted
+from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
 from tests.unit.coordinator.simulation.coordinator import Weather
 from tests.unit.coordinator.simulation.story import Story
 
@@ -152,3 +152,42 @@ def test_a_frozen_leader_that_wakes_takes_in_what_it_missed_before_it_writes() -
     cluster.until(lambda: is_over(cluster), seconds=300)
 
     assert [1] * 6 == [cluster.pulls_of(node) for node in sorted(cluster.agents)]
+
+
+def test_a_node_that_is_kept_warm_while_another_job_joins_stays_ended_for_the_first() -> None:
+    """An image that was removed is pulled again; another's turn meanwhile opens nothing again for who had ended."""
+    cluster = Cluster(nodes=1, pulls=lambda _node, _key, _at: Pull(20.0))
+    observer = Observer(cluster)
+    cluster.lead()
+    first = cluster.job("first", kind="Never", parallelism=1)
+    cluster.until(lambda: cluster.is_ready("first"))
+
+    cluster.agents["n00"].evict(key_of(IMAGE))
+    cluster.run(5)
+    cluster.job("second", imagePullPolicy="Always")
+    cluster.run(2)
+
+    ended = (cluster.entry("n00") or {})["prewarm"]["ended"]
+    assert [{"uid": first, "phase": "Succeeded"}] == ended
+    assert {"first", "second"} == {owner["name"] for owner in (cluster.entry("n00") or {})["ownerReferences"]}
+    cluster.until(lambda: cluster.has_ended("second"), seconds=100)
+    assert 1 == observer.most[first]
+
+
+def test_an_image_removed_under_a_finished_jobs_entry_is_brought_back_until_that_expires() -> None:
+    """The entry stands as long as it should, also while the node pulls again."""
+    cluster = Cluster(nodes=1, pulls=lambda _node, _key, _at: Pull(20.0))
+    cluster.lead()
+    cluster.job("app")
+    cluster.until(lambda: cluster.has_ended("app"))
+    cluster.run(30)
+
+    cluster.agents["n00"].evict(key_of(IMAGE))
+    cluster.run(5)
+    during = cluster.entry("n00")
+    cluster.run(30)
+
+    assert during is not None
+    assert "Succeeded" == (cluster.answer("n00") or {})["phase"]
+    cluster.run(7200)
+    assert None is cluster.entry("n00")
