@@ -150,20 +150,27 @@ class Learning:
             self._fleet.reselect(record, now=now)
         elif skip != record.skip or _is_another(before, image):
             self._fleet.reselect(record, now=now, only_known=True)
+            self._suspect_unasked(_changed(before, image), record)
         else:
-            for key in _changed(before, image):
+            changed = _changed(before, image)
+            for key in changed:
                 self._reckon_image(key, record, now=now)
+            self._suspect_unasked(changed, record)
 
     def _reckon_image(self, key: ImageKey, record: NodeRecord, *, now: Moment) -> None:
-        uids = self._fleet.by_image.get(key)
-        if not uids:
-            # Nobody asks for it any more: it may have lived long enough.
-            record.suspects.add(key)
-            self._fleet.suspect(record)
-            return
-        for uid in uids:
+        for uid in self._fleet.by_image.get(key, ()):
             if uid in record.standings:
                 self._fleet.reckon(self._fleet.jobs[uid], record, now=now)
+
+    def _suspect_unasked(self, keys: Iterable[ImageKey], record: NodeRecord) -> None:
+        """Look at entries for which no job asks any more of those that own them: they may have lived long enough."""
+        entries = record.image.entries if record.image is not None else {}
+        for key in keys:
+            asking = self._fleet.by_image.get(key, set())
+            owners = entries[key].owner_references if key in entries else ()
+            if not any(owner.uid in asking and owner.uid in record.standings for owner in owners):
+                record.suspects.add(key)
+        self._fleet.suspect(record)
 
     def _suspect_changed(self, record: NodeRecord, *, before: SeenNodeImage | None) -> None:
         entries = record.image.entries if record.image is not None else {}

@@ -101,9 +101,8 @@ class VirtualAgent:
 
     def evict(self, key: Key) -> None:
         """Take an image off the node, as a kubelet does: it is pulled again under its standing entry."""
-        if self.is_silent:
+        if self.is_silent or self.images.pop(key, None) is None:
             return
-        self.images.pop(key, None)
         task = self._tasks.get(key)
         if task is not None and not task.is_open:
             task.phase, task.ended_at = "Waiting", None

@@ -38,6 +38,7 @@ class Observer:
         self._counted_since: dict[tuple[str, ...], float] = {}
         self._old = {node["metadata"]["name"] for node in cluster.api.objects(NODES)}
         cluster.api.watches.insert(0, self._hear)
+        cluster.leadings.append(self._forget)
 
     def _hear(self, change: Change) -> None:
         self._note_counted()
@@ -64,6 +65,14 @@ class Observer:
             if job in here and job not in before:
                 self._granted(job)
 
+    def _forget(self) -> None:
+        """Forget what had ended, as a new leader does, which takes an image that is pulled again for a grant."""
+        self._ended = set()
+        for image in self._cluster.api.objects(IMAGES):
+            name, uid = image["metadata"]["name"], image["metadata"]["uid"]
+            for job, wanted in self._grants(image, uid=uid):
+                self._open.setdefault(job, {})[name] = wanted
+
     def _grants(self, image: Json, *, uid: str) -> Iterator[tuple[str, str]]:
         """Yield the jobs that have a grant on a node which has not ended, with the image that it is for."""
         for repository, wanted in (said(image, "spec", "images") or {}).items():
@@ -79,7 +88,7 @@ class Observer:
                     if has_ended or owner["uid"] in ended:
                         self._ended.add(turn)
                     elif turn not in self._ended and not said(entry, "prewarm", "suspended"):
-                        yield owner["uid"], turn[1]
+                        yield owner["uid"], f"{turn[1]} on {_node_uid(image)}"
 
     def _granted(self, uid: str) -> None:
         job = next((one for one in self._cluster.api.objects(JOBS) if one["metadata"]["uid"] == uid), None)
@@ -87,7 +96,10 @@ class Observer:
             return
         now = self._cluster.timeline.seconds
         # What a job asked for before an edit is taken back as soon as that is heard.
-        wanted = [node for node, image in self._open[uid].items() if image == job["spec"]["image"]]
+        # What a machine was granted that is gone is no grant of the one that came in its place.
+        there = {node["metadata"]["name"]: node["metadata"]["uid"] for node in self._cluster.api.objects(NODES)}
+        image = job["spec"]["image"]
+        wanted = [node for node, what in self._open[uid].items() if what == f"{image} on {there.get(node)}"]
         known = {(pair[0], pair[1]) for pair, since in self._counted_since.items() if since <= now - HEARS_SECONDS}
         counted = {node for node in wanted if (uid, node) in known}
         # The last limit that is old, and each that somebody may not have heard of yet.
@@ -145,6 +157,11 @@ class Observer:
         desired = selected - nodes["skipped"]
         counts = {"waiting": ours["waiting"], **{one: status[one] for one in ("active", "succeeded", "failed")}}
         assert desired == status["desired"] == sum(counts.values()), f"{name}: {counts} are not {desired}"
+
+
+def _node_uid(image: Json) -> str:
+    owners = said(image, "metadata", "ownerReferences") or [{}]
+    return str(owners[0].get("uid"))
 
 
 def _selects(job: Json, node: Json) -> bool:

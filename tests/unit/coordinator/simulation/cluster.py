@@ -5,7 +5,7 @@ A whole cluster in virtual time, and what people do to it: nodes come and go, jo
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,6 +62,7 @@ class Cluster:
         self.rate = rate
         self.leader: VirtualCoordinator | None = None
         self.leaders: list[VirtualCoordinator] = []
+        self.leadings: list[Callable[[], None]] = []
         self._collects = collects
         self.api.watches.append(self._hear)
         for number in range(nodes):
@@ -73,7 +74,7 @@ class Cluster:
         """Let time pass."""
         self.timeline.run(seconds)
 
-    def until(self, is_so: Any, *, seconds: float = 3600.0) -> None:  # noqa: ANN401 - a function without arguments
+    def until(self, is_so: Callable[[], bool], *, seconds: float = 3600.0) -> None:
         """Let time pass until something is so."""
         self.timeline.run_until(is_so, seconds=seconds)
 
@@ -98,6 +99,8 @@ class Cluster:
         )
         self.leaders.append(self.leader)
         self.leader.start()
+        for hear in self.leadings:
+            hear()
         return self.leader
 
     def kill(self) -> None:

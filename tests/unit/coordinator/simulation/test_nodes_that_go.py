@@ -338,3 +338,23 @@ def test_openkruises_daemon_is_understood() -> None:
 
     assert {} == during
     assert (1, 0, 0, 0) == counted(cluster.status("app"))
+
+
+def test_an_entry_of_a_finished_job_expires_although_another_job_asks_for_the_image_elsewhere() -> None:
+    """A node that ends late, after its job did, has its entry's time to live too."""
+    cluster = Cluster(nodes=2, pulls=lambda node, _key, _at: Pull(5.0 if node == "n00" else 100.0))
+    cluster.lead()
+    cluster.job("elsewhere", kind="Never", selector={"names": ["n00"]})
+    cluster.job("app", parallelism=2)
+    cluster.run(20)
+    cluster.turn("n01", is_ready=False)
+    cluster.until(lambda: cluster.has_ended("app"), seconds=60)
+    cluster.turn("n01", is_ready=True)
+    cluster.run(200)
+    late = cluster.entry("n01")
+
+    cluster.run(2 * HOUR)
+
+    assert late is not None
+    assert None is cluster.entry("n01")
+    assert cluster.entry("n00") is not None

@@ -1,11 +1,13 @@
 """A leader that dies at any moment: the next one reaches the same end, within the ceiling, and repeats nothing."""
 
+from functools import partial
+
 import pytest
 
 from tests.unit.coordinator.simulation.agents import Pull
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies
 from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
-from tests.unit.coordinator.simulation.coordinator import Weather
+from tests.unit.coordinator.simulation.coordinator import VirtualCoordinator, Weather
 from tests.unit.coordinator.simulation.story import Story
 
 
@@ -30,6 +32,16 @@ def begun(seed: int = 0) -> Cluster:
 def is_over(cluster: Cluster) -> bool:
     """Tell whether both jobs have come as far as they can."""
     return cluster.has_ended("always") and counted(cluster.status("never")) == (5, 0, 1, 0)
+
+
+def has_lived(cluster: Cluster, leader: VirtualCoordinator, since: float, writes: int) -> bool:
+    """Tell whether a leader has sent so many requests, or has led for twenty seconds."""
+    return len(leader.sent_requests) >= writes or cluster.timeline.seconds > since + 20
+
+
+def are_over(cluster: Cluster, numbers: tuple[int, ...]) -> bool:
+    """Tell whether these jobs have ended or are ready."""
+    return all(cluster.has_ended(f"job-{number}") or cluster.is_ready(f"job-{number}") for number in numbers)
 
 
 @pytest.mark.parametrize("writes", range(27))
@@ -59,13 +71,7 @@ def test_a_leader_killed_again_and_again_ends_the_same(writes: int) -> None:
         assert leader is not None
         if is_over(cluster):
             break
-        before = cluster.timeline.seconds
-        cluster.until(
-            lambda leader=leader, before=before: (
-                len(leader.sent_requests) >= writes or cluster.timeline.seconds > before + 20
-            ),
-            seconds=100,
-        )
+        cluster.until(partial(has_lived, cluster, leader, cluster.timeline.seconds, writes), seconds=100)
         cluster.lead()
 
     assert is_over(cluster)
@@ -93,12 +99,7 @@ def test_whoever_leads_the_end_is_the_same(seed: int) -> None:
         cluster.part("n02")
         if dies:
             cluster.lead()
-        cluster.until(
-            lambda cluster=cluster: all(
-                cluster.has_ended(f"job-{number}") or cluster.is_ready(f"job-{number}") for number in (0, 1, 2, 4, 5)
-            ),
-            seconds=600,
-        )
+        cluster.until(partial(are_over, cluster, (0, 1, 2, 4, 5)), seconds=600)
         cluster.run(5)
         ends.append(Story.entries_in(cluster))
 
