@@ -116,7 +116,7 @@ class JobNode(msgspec.Struct, frozen=True, kw_only=True):
     Where one node stands for one job.
 
     `group` is warm, stale, cold or skipped; `state` Waiting, Granted, Pulling, Succeeded or Failed; `since` when the
-    pull or the grant began; `reported_at` when the node's agent last reported.
+    pull or the grant began, or when it ended; `reported_at` when the node's agent last reported.
     """
 
     node: str

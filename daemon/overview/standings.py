@@ -19,7 +19,7 @@ from daemon.coordinator.records import Course, course_of
 from daemon.coordinator.seen import SeenJob, SeenNode
 from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import Skip
-from daemon.coordinator.standing import Stand, Standing, Task
+from daemon.coordinator.standing import ENDED, Stand, Standing, Task
 from daemon.overview.documents import Job, JobNode
 from daemon.overview.nodeimages import NodeFacts, agent_of, bytes_of, percent_of, skip_now
 
@@ -109,18 +109,19 @@ def _node(task: Task, facts: NodeFacts, *, skip: Skip | None, now: datetime) -> 
 
 
 def _with_answer(found: JobNode, answer: TagStatus | None, *, standing: Standing) -> JobNode:
-    """Add what the node says of a grant that is open."""
-    if answer is None or standing.stand not in {Stand.GRANTED, Stand.PULLING}:
+    """Add what the node says of its grant: how far an open one is, and when one that is over ended."""
+    if answer is None or standing.stand is Stand.WAITING:
         return found
+    found = msgspec.structs.replace(found, attempt=answer.attempt, since=answer.start_time or found.since)
+    if standing.stand in ENDED:
+        return msgspec.structs.replace(found, since=answer.completion_time or found.since)
     return msgspec.structs.replace(
         found,
         reason=answer.reason,
         message=answer.message,
-        attempt=answer.attempt,
         percent=percent_of(answer),
         bytes=bytes_of(answer) if answer.phase is Phase.PULLING else None,
         stage=answer.stage,
-        since=answer.start_time or found.since,
     )
 
 

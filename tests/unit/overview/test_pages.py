@@ -138,7 +138,7 @@ def test_a_job_is_told_from_top_to_bottom() -> None:
     assert ["FAILED", "REASON COUNT RETRY MESSAGE NODES", "DiskLow 1 60s no space n9"] == after[pull + 3 : pull + 6]
     assert ["SKIPPED", "REASON COUNT MESSAGE NODES"] == after[pull + 6 : pull + 8]
     assert "COLD AND STALE" == after[pull + 9]
-    assert ["n1 cold Pulling - 1 20s - -", "n9 cold Failed DiskLow - 60s 50s no space"] == after[-2:]
+    assert ["n1 cold Pulling - 1 20s - -", "n9 cold Failed DiskLow 4 10s 50s no space"] == after[-2:]
 
 
 def test_wide_names_the_warm_nodes_too() -> None:

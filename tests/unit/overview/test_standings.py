@@ -1,5 +1,7 @@
 """Which nodes are cold or stale, who pulls and who is left out is named as the objects say it."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -78,7 +80,8 @@ def test_a_failed_node_says_why_and_when_it_is_tried_again() -> None:
 
     found = stood(node_image(entry=entry(), answer=failed))["n1"]
 
-    assert ("cold", "Failed", "ImageNotFound", "no such tag") == (*placed(found), found.message)
+    assert ("cold", "Failed", "ImageNotFound", "no such tag", 4) == (*placed(found), found.message, found.attempt)
+    assert found.since == NOW - timedelta(seconds=10)
     assert 50 == (found.retry_at - NOW).total_seconds() if found.retry_at else None
 
 

@@ -1,0 +1,174 @@
+"""`prewarm suspend` and `resume` on a real API server: what they change, what they leave alone, and who may."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.apiserver import ApiServer
+from tests.servers.crds import install, ours
+from tests.servers.fixtures_apiserver import Names
+from tests.servers.jobs import JobOnServer, job
+from tests.servers.persons import Person, bound, roles_in
+
+
+Json = dict[str, Any]
+MakeJob = Callable[..., JobOnServer]
+
+DOCUMENT = Path(__file__).parents[2] / "docs/status.md"
+KINDS = "/apis/apps.kruise.io/v1beta1"
+
+
+@pytest.fixture(scope="module")
+def cluster(apiserver: ApiServer) -> ApiServer:
+    """An API server with our CRDs, and the roles of docs/status.md."""
+    install(apiserver, ours())
+    for role in roles_in(DOCUMENT):
+        apiserver.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+    return apiserver
+
+
+@pytest.fixture
+def operator(cluster: ApiServer, namespace: str, names: Names, tmp_path: Path) -> Person:
+    """A person with the ClusterRole prewarm-operator, and this namespace in their context."""
+    return bound(cluster, namespace, names("operator"), tmp_path, role="prewarm-operator")
+
+
+@pytest.fixture
+def make_job(cluster: ApiServer, namespace: str) -> MakeJob:
+    """Make a job; `kind` and what else its spec has are as given."""
+
+    def make(name: str, *, place: str = namespace, **spec: Any) -> JobOnServer:  # noqa: ANN401 - JSON
+        made = JobOnServer(cluster, place, name)
+        made.create(job("registry.test/team/app:v1", **{"kind": "Never", **spec}))
+        return made
+
+    return make
+
+
+def _is_suspended(made: JobOnServer) -> bool:
+    found: bool = made.read()["spec"].get("prewarm", {}).get("suspend", False)
+    return found
+
+
+def _make_list(cluster: ApiServer, namespace: str, name: str) -> Json:
+    spec = {"images": ["a:1"], "completionPolicy": {"type": "Never"}}
+    kind = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob"}
+    made = cluster.request(
+        "POST", f"{KINDS}/namespaces/{namespace}/imagelistpulljobs", {**kind, "metadata": {"name": name}, "spec": spec}
+    )
+    return {**kind, "name": name, "uid": made["metadata"]["uid"]}
+
+
+def _path(made: JobOnServer) -> str:
+    return f"{KINDS}/namespaces/{made.namespace}/imagepulljobs/{made.name}"
+
+
+def test_all_jobs_of_a_namespace_are_suspended_and_resumed(
+    cluster: ApiServer, operator: Person, make_job: MakeJob, names: Names
+) -> None:
+    """With a line for each, and no other namespace's; once more changes nothing and says so."""
+    other = names("other")
+    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
+    first, second, elsewhere = make_job("first"), make_job("second"), make_job("third", place=other)
+
+    said = operator.output("suspend", "--all").splitlines()
+    suspended = [_is_suspended(each) for each in (first, second, elsewhere)]
+    again = operator.output("suspend", "--all").splitlines()
+    generation = first.read()["metadata"]["generation"]
+    operator.output("resume", "--all")
+
+    assert [
+        f"imagepulljob.apps.kruise.io/{name} -n {first.namespace}: suspended" for name in ("first", "second")
+    ] == said
+    assert [True, True, False] == suspended
+    assert [True, True] == [line.endswith("is suspended already") for line in again]
+    assert 2 == generation
+    assert [False, False] == [_is_suspended(each) for each in (first, second)]
+
+
+def test_everything_is_suspended_everywhere(
+    cluster: ApiServer, operator: Person, make_job: MakeJob, namespace: str, names: Names
+) -> None:
+    """With --all -A: jobs and lists of every namespace."""
+    other = names("other")
+    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
+    here, elsewhere = make_job("here"), make_job("elsewhere", place=other)
+    _make_list(cluster, other, "nightly")
+
+    operator.output("suspend", "--all", "-A")
+    images = cluster.request("GET", f"{KINDS}/namespaces/{other}/imagelistpulljobs/nightly")
+    suspended = [_is_suspended(here), _is_suspended(elsewhere), images["spec"]["prewarm"]["suspend"]]
+    operator.output("resume", "--all", "-A")
+
+    assert [True, True, True] == suspended
+    assert [False, False] == [_is_suspended(here), _is_suspended(elsewhere)]
+
+
+def test_what_an_edit_would_harm_is_left_alone(cluster: ApiServer, operator: Person, make_job: MakeJob) -> None:
+    """A job that has finished would run again, and one of a list follows its list."""
+    finished = make_job("finished", kind="Always")
+    status = {"desired": 1, "observedGeneration": 1, "completionTime": "2026-01-01T00:00:00Z"}
+    cluster.request("PATCH", f"{_path(finished)}/status", {"status": status})
+    child = make_job("nightly-0")
+    reference = _make_list(cluster, child.namespace, "nightly")
+    cluster.request("PATCH", _path(child), {"metadata": {"ownerReferences": [reference]}})
+
+    said = operator.output("suspend", "--all")
+    by_name = operator.run("suspend", "nightly-0")
+
+    assert [False, False] == [_is_suspended(finished), _is_suspended(child)]
+    assert "finished -n " in said
+    assert "has finished, left alone" in said
+    assert "imagelistpulljob.apps.kruise.io/nightly " in said
+    assert (1, True) == (by_name.returncode, "follows its list, left alone: see list/nightly" in by_name.stdout)
+
+
+def test_jobs_are_suspended_by_name(operator: Person, make_job: MakeJob) -> None:
+    """Those alone; one that is not there is told, and keeps nothing from the others."""
+    first, second = make_job("first"), make_job("second")
+
+    done = operator.run("suspend", "nope", "job/first", "list/first")
+
+    assert 1 == done.returncode
+    assert [True, False] == [_is_suspended(first), _is_suspended(second)]
+    assert [
+        f"there is no {what} {first.namespace}/{name}" in done.stderr
+        for what, name in (
+            ("ImagePullJob or ImageListPullJob", "nope"),
+            ("ImageListPullJob", "first"),
+        )
+    ] == [True, True]
+
+
+def test_a_dry_run_changes_nothing(operator: Person, make_job: MakeJob) -> None:
+    """The API server checks it all the same."""
+    made = make_job("base")
+
+    said = operator.output("suspend", "--all", "--dry-run")
+
+    assert said.endswith("suspended (server dry run)\n")
+    assert 1 == made.read()["metadata"]["generation"]
+
+
+def test_who_may_only_look_is_told_what_is_missing(
+    cluster: ApiServer, make_job: MakeJob, namespace: str, names: Names, tmp_path: Path
+) -> None:
+    """The right, and the role that has it."""
+    viewer = bound(cluster, namespace, names("viewer"), tmp_path, role="prewarm-viewer")
+    made = make_job("base")
+
+    done = viewer.run("suspend", "--all")
+
+    assert (1, False) == (done.returncode, _is_suspended(made))
+    assert "cannot patch resource" in done.stderr
+    assert "ClusterRole prewarm-operator" in done.stderr
+
+
+def test_where_there_is_no_job_nothing_is_done(operator: Person) -> None:
+    """And that is said."""
+    done = operator.run("suspend", "--all")
+
+    assert (0, "") == (done.returncode, done.stdout)
+    assert "No ImagePullJob and no ImageListPullJob found." in done.stderr
