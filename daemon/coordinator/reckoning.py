@@ -89,12 +89,20 @@ def _owned(
     if phase not in ENDS and before is not None and before.ended_version == entry.version and not is_sent:
         # Kept warm: the node pulls again what was removed from it.
         phase = before.ended_as
+    if phase is Phase.SUCCEEDED and task.is_never and _is_lost(entry, status):
+        phase = Phase.FAILED
     if phase is None or phase not in ENDS:
         # Also what was granted before an edit or an earlier run pulls, and takes its slot until it has ended.
         return _open(task, entry, status=status, phase=phase)
     if not _is_granted(task, entry):
         return _ungranted(status, is_sent=is_sent)
     return _ended(task, entry, node=node, status=status, phase=phase, is_sent=is_sent, now=now)
+
+
+def _is_lost(entry: TagEntry, status: TagStatus | None) -> bool:
+    """Tell whether another's turn at an entry has failed and left no image, which an earlier success had brought."""
+    is_answer = status is not None and status.version == entry.version
+    return is_answer and status is not None and status.phase is Phase.FAILED and not status.image_id
 
 
 def _open(task: Task, entry: TagEntry, *, status: TagStatus | None, phase: Phase | None) -> Standing:

@@ -176,6 +176,16 @@ def test_an_owner_that_ended_before_a_version_stays_ended_while_it_runs() -> Non
     assert Stand.SUCCEEDED is stand(one, shared, said(Phase.PULLING, version=7, image_id=IMAGE_ID)).stand
 
 
+@pytest.mark.parametrize(("is_never", "wanted"), [(True, Stand.FAILED), (False, Stand.SUCCEEDED)])
+def test_an_image_that_is_lost_in_anothers_turn_is_tried_again_for_who_goes_on(is_never: bool, wanted: Stand) -> None:  # noqa: FBT001 - a case
+    """A Never job is not done with a node that has no image; an Always job had its turn."""
+    one = task(is_never=is_never)
+    shared = entry(one, version=7, ended=(EndedOwner(uid="a", phase=Phase.SUCCEEDED),))
+    lost = said(Phase.FAILED, version=7, at=NOON + HOUR)
+
+    assert wanted is stand(one, shared, lost).stand
+
+
 def test_what_an_earlier_run_brought_counts_no_more_once_it_has_ended() -> None:
     """A pull of before still takes its slot; its end is no answer."""
     one = replace(task(is_never=False), rerun_at=NOON + HOUR)
