@@ -67,7 +67,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `nodes`, `pulling` and `waiting` are null where no coordinator of ours has written them (OpenKruise's CRDs do not
     keep them). `desired`, `active`, `succeeded` and `failed` count nodes, of a list images. `is_observed`: the status
-    is about the spec as it is now.
+    is about the spec as it is now. `window_ends_at`: until then nodes may begin in the refresh that runs.
     """
 
     kind: str
@@ -102,6 +102,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     eta: datetime | None = None
     last_refresh_at: datetime | None = None
     next_refresh_at: datetime | None = None
+    window_ends_at: datetime | None = None
     reason: str = ""
     message: str = ""
     conditions: tuple[Condition, ...] = ()

@@ -66,6 +66,7 @@ def _facts(job: Job, *, now: datetime) -> tuple[tuple[str, Cell], ...]:
         ("Nodes", _nodes(job)),
         ("Bytes", _bytes(job)),
         ("ETA", _at(None if is_finished(job) else job.eta, now=now)),
+        ("Window", _window(job, now=now)),
         ("Last refresh", _ago(job.last_refresh_at if job.completion == "Never" else None, now=now)),
         ("Next refresh", _at(job.next_refresh_at, now=now)),
         ("Started", _ago(job.started_at, now=now)),
@@ -114,6 +115,19 @@ def _bytes(job: Job) -> Cell | None:
     if job.bytes is None or not job.bytes.total or not job.pulling:
         return None
     return Cell(text=f"{size(job.bytes.done)} of {size(job.bytes.total)}, of the pulls that run")
+
+
+def _window(job: Job, *, now: datetime) -> Cell | None:
+    """Say until when nodes may begin in the refresh that runs, and whether it will have ended by then."""
+    end = job.window_ends_at
+    if end is None:
+        return None
+    closes = f"closes in {until(end, now=now)} ({clock(end)})" if end > now else f"closed {since(end, now=now)} ago"
+    if job.eta is None or end <= now:
+        return Cell(text=closes, is_clock=True)
+    is_late = job.eta > end
+    words = f"{closes}; the ETA lies {'after' if is_late else 'before'} its end"
+    return Cell(text=words, tone=Tone.BAD if is_late else Tone.GOOD, is_clock=True)
 
 
 def _at(at: datetime | None, *, now: datetime) -> Cell | None:

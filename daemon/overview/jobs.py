@@ -13,9 +13,21 @@ import msgspec
 
 from daemon.api.imagepulljob import CompletionType
 from daemon.api.nodeimage import ImagePullPolicy
-from daemon.api.times import parse_time
+from daemon.api.times import later, parse_time
 from daemon.coordinator.salvage import salvage
-from daemon.overview.documents import Bytes, Condition, Counts, Digest, FailedImage, Job, ReasonGroup
+from daemon.overview.documents import Condition, Counts, Digest, FailedImage, Job, ReasonGroup
+from daemon.overview.jobwire import (
+    WireAdditions,
+    WireCompletion,
+    WireCondition,
+    WireGroup,
+    WireNodes,
+    WireObject,
+    WireRefresh,
+    WireSpec,
+    WireStatus,
+    WireTold,
+)
 
 
 JOB: Final = "ImagePullJob"
@@ -24,119 +36,7 @@ LIST: Final = "ImageListPullJob"
 READY: Final = "Ready"
 
 
-class WireCondition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """metav1.Condition, as it stands in a status."""
-
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: str = ""
-
-
-class _Owner(msgspec.Struct, frozen=True, kw_only=True):
-    kind: str = ""
-    name: str = ""
-
-
-class _Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    name: str
-    namespace: str = ""
-    uid: str = ""
-    generation: int = 0
-    creation_timestamp: str = ""
-    deletion_timestamp: str = ""
-    owner_references: tuple[_Owner, ...] | None = None
-
-
-class _Completion(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = CompletionType.ALWAYS.value
-
-
-class _Refresh(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    schedule: str = ""
-    time_zone: str = ""
-
-
-class _Additions(msgspec.Struct, frozen=True, kw_only=True):
-    suspend: bool = False
-    priority: int = 0
-    gate: bool = False
-    refresh: _Refresh | None = None
-
-
-class _Spec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    image: str = ""
-    images: tuple[str, ...] | None = None
-    parallelism: int | str | None = None
-    image_pull_policy: str = ImagePullPolicy.IF_NOT_PRESENT.value
-    completion_policy: _Completion | None = None
-    prewarm: _Additions | None = None
-
-
-class _Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    reason: str = ""
-    count: int = 0
-    nodes: tuple[str, ...] | None = None
-    message: str = ""
-    retry_time: str = ""
-
-
-class _Digest(msgspec.Struct, frozen=True, kw_only=True):
-    digest: str = ""
-    nodes: int = 0
-
-
-class _Nodes(msgspec.Struct, frozen=True, kw_only=True):
-    warm: int = 0
-    stale: int = 0
-    cold: int = 0
-    skipped: int = 0
-
-
-class _Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`status.prewarm`."""
-
-    summary: str = ""
-    nodes: _Nodes | None = None
-    pulling: int | None = None
-    waiting: int | None = None
-    bytes: Bytes | None = None
-    eta: str = ""
-    last_refresh_time: str = ""
-    next_refresh_time: str = ""
-    digests: tuple[_Digest, ...] | None = None
-    failures: tuple[_Group, ...] | None = None
-    skipped: tuple[_Group, ...] | None = None
-
-
-class _FailedImage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    name: str = ""
-    image_pull_job: str = ""
-    message: str = ""
-
-
-class _Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    observed_generation: int | None = None
-    desired: int | None = None
-    active: int | None = None
-    succeeded: int | None = None
-    failed: int | None = None
-    message: str = ""
-    start_time: str = ""
-    completion_time: str = ""
-    conditions: tuple[WireCondition, ...] | None = None
-    failed_image_statuses: tuple[_FailedImage, ...] | None = None
-    prewarm: _Told | None = None
-
-
-class _Object(msgspec.Struct, frozen=True, kw_only=True):
-    metadata: _Metadata
-    spec: _Spec | None = None
-    status: _Status | None = None
-
-
-_OBJECT: Final = msgspec.json.Decoder(_Object)
+_OBJECT: Final = msgspec.json.Decoder(WireObject)
 
 
 def job_of(content: bytes) -> Job:
@@ -198,9 +98,9 @@ def time_of(text: str) -> datetime | None:
 
 def _job(content: bytes, *, kind: str) -> Job:
     found = _read(content)
-    metadata, spec, status = found.metadata, found.spec or _Spec(), found.status or _Status()
-    additions, told = spec.prewarm or _Additions(), status.prewarm or _Told()
-    refresh = additions.refresh or _Refresh()
+    metadata, spec, status = found.metadata, found.spec or WireSpec(), found.status or WireStatus()
+    additions, told = spec.prewarm or WireAdditions(), status.prewarm or WireTold()
+    refresh = additions.refresh or WireRefresh()
     conditions = conditions_of(status.conditions)
     failed_images = status.failed_image_statuses or ()
     return Job(
@@ -212,7 +112,7 @@ def _job(content: bytes, *, kind: str) -> Job:
         images=spec.images or (),
         list=next((owner.name for owner in metadata.owner_references or () if owner.kind == LIST), ""),
         created_at=time_of(metadata.creation_timestamp),
-        completion=(spec.completion_policy or _Completion()).type,
+        completion=(spec.completion_policy or WireCompletion()).type,
         image_pull_policy=spec.image_pull_policy or ImagePullPolicy.IF_NOT_PRESENT,
         parallelism=spec.parallelism,
         schedule=refresh.schedule,
@@ -236,6 +136,7 @@ def _job(content: bytes, *, kind: str) -> Job:
         eta=time_of(told.eta),
         last_refresh_at=time_of(told.last_refresh_time),
         next_refresh_at=time_of(told.next_refresh_time),
+        window_ends_at=_window_end(refresh, told),
         reason=next((each.reason for each in conditions if each.type == READY), ""),
         message=status.message,
         conditions=conditions,
@@ -248,21 +149,21 @@ def _job(content: bytes, *, kind: str) -> Job:
     )
 
 
-def _read(content: bytes) -> _Object:
+def _read(content: bytes) -> WireObject:
     try:
         return _OBJECT.decode(content)
     except msgspec.ValidationError:
-        return salvage(msgspec.json.decode(content), _Object)
+        return salvage(msgspec.json.decode(content), WireObject)
 
 
-def _is_observed(found: _Object) -> bool:
+def _is_observed(found: WireObject) -> bool:
     """Tell whether a status is about the spec as it is; OpenKruise's does not say of which it is."""
     if found.status is None:
         return False
     return found.status.observed_generation is None or found.status.observed_generation >= found.metadata.generation
 
 
-def _summary(spec: _Spec, status: _Status, *, kind: str) -> str:
+def _summary(spec: WireSpec, status: WireStatus, *, kind: str) -> str:
     """Tell what OpenKruise's status has for it: how many nodes, or images of a list, have succeeded."""
     if status.desired is None:
         return ""
@@ -270,7 +171,14 @@ def _summary(spec: _Spec, status: _Status, *, kind: str) -> str:
     return f"{status.succeeded or 0}/{total}"
 
 
-def _counts(nodes: _Nodes | None) -> Counts | None:
+def _window_end(refresh: WireRefresh, told: WireTold) -> datetime | None:
+    """Tell until when nodes may begin in the refresh that runs; None where none runs, or nothing bounds it."""
+    began, seconds = time_of(told.last_refresh_time), refresh.starting_deadline_seconds
+    is_running = began is not None and not told.next_refresh_time
+    return later(began, seconds=seconds) if is_running and began and seconds is not None and refresh.schedule else None
+
+
+def _counts(nodes: WireNodes | None) -> Counts | None:
     if nodes is None:
         return None
     return Counts(
@@ -282,7 +190,7 @@ def _counts(nodes: _Nodes | None) -> Counts | None:
     )
 
 
-def _groups(groups: Sequence[_Group] | None) -> tuple[ReasonGroup, ...]:
+def _groups(groups: Sequence[WireGroup] | None) -> tuple[ReasonGroup, ...]:
     return tuple(
         ReasonGroup(
             reason=each.reason,

@@ -18,7 +18,8 @@ from daemon.coordinator.salvage import salvage
 from daemon.coordinator.seen import ImageKey, SeenNode, SeenNodeImage
 from daemon.coordinator.silence import Skip, skip_of
 from daemon.overview.documents import Agent, Bytes, Condition, Node, NodeEntry
-from daemon.overview.jobs import WireCondition, conditions_of, time_of
+from daemon.overview.jobs import conditions_of, time_of
+from daemon.overview.jobwire import WireCondition
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):

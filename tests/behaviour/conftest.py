@@ -35,6 +35,7 @@ from tests.servers.fixtures_coordinator import (
     start_coordinator,
     three_nodes,
 )
+from tests.servers.fixtures_persons import make_job, operator, viewer, with_roles
 
 
 __all__ = [
@@ -51,11 +52,13 @@ __all__ = [
     "job_states",
     "jobs",
     "join_node",
+    "make_job",
     "mount_disk",
     "names",
     "namespace",
     "node_image",
     "nodes",
+    "operator",
     "private_registry",
     "push",
     "push_private",
@@ -68,5 +71,7 @@ __all__ = [
     "start_containerd",
     "start_coordinator",
     "three_nodes",
+    "viewer",
+    "with_roles",
     "workdir",
 ]

@@ -1,50 +1,16 @@
 """`prewarm suspend` and `resume` on a real API server: what they change, what they leave alone, and who may."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.crds import install, ours
 from tests.servers.fixtures_apiserver import Names
-from tests.servers.jobs import JobOnServer, job
-from tests.servers.persons import Person, bound, roles_in
+from tests.servers.fixtures_persons import MakeJob
+from tests.servers.jobs import JobOnServer
+from tests.servers.objects import Json
+from tests.servers.persons import Person, bound
 
 
-Json = dict[str, Any]
-MakeJob = Callable[..., JobOnServer]
-
-DOCUMENT = Path(__file__).parents[2] / "docs/status.md"
 KINDS = "/apis/apps.kruise.io/v1beta1"
-
-
-@pytest.fixture(scope="module")
-def cluster(apiserver: ApiServer) -> ApiServer:
-    """An API server with our CRDs, and the roles of docs/status.md."""
-    install(apiserver, ours())
-    for role in roles_in(DOCUMENT):
-        apiserver.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
-    return apiserver
-
-
-@pytest.fixture
-def operator(cluster: ApiServer, namespace: str, names: Names, tmp_path: Path) -> Person:
-    """A person with the ClusterRole prewarm-operator, and this namespace in their context."""
-    return bound(cluster, namespace, names("operator"), tmp_path, role="prewarm-operator")
-
-
-@pytest.fixture
-def make_job(cluster: ApiServer, namespace: str) -> MakeJob:
-    """Make a job; `kind` and what else its spec has are as given."""
-
-    def make(name: str, *, place: str = namespace, **spec: Any) -> JobOnServer:  # noqa: ANN401 - JSON
-        made = JobOnServer(cluster, place, name)
-        made.create(job("registry.test/team/app:v1", **{"kind": "Never", **spec}))
-        return made
-
-    return make
 
 
 def _is_suspended(made: JobOnServer) -> bool:
@@ -52,10 +18,10 @@ def _is_suspended(made: JobOnServer) -> bool:
     return found
 
 
-def _make_list(cluster: ApiServer, namespace: str, name: str) -> Json:
+def _make_list(with_roles: ApiServer, namespace: str, name: str) -> Json:
     spec = {"images": ["a:1"], "completionPolicy": {"type": "Never"}}
     kind = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob"}
-    made = cluster.request(
+    made = with_roles.request(
         "POST", f"{KINDS}/namespaces/{namespace}/imagelistpulljobs", {**kind, "metadata": {"name": name}, "spec": spec}
     )
     return {**kind, "name": name, "uid": made["metadata"]["uid"]}
@@ -66,11 +32,11 @@ def _path(made: JobOnServer) -> str:
 
 
 def test_all_jobs_of_a_namespace_are_suspended_and_resumed(
-    cluster: ApiServer, operator: Person, make_job: MakeJob, names: Names
+    with_roles: ApiServer, operator: Person, make_job: MakeJob, names: Names
 ) -> None:
     """With a line for each, and no other namespace's; once more changes nothing and says so."""
     other = names("other")
-    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
+    with_roles.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
     first, second, elsewhere = make_job("first"), make_job("second"), make_job("third", place=other)
 
     said = operator.output("suspend", "--all").splitlines()
@@ -89,16 +55,16 @@ def test_all_jobs_of_a_namespace_are_suspended_and_resumed(
 
 
 def test_everything_is_suspended_everywhere(
-    cluster: ApiServer, operator: Person, make_job: MakeJob, namespace: str, names: Names
+    with_roles: ApiServer, operator: Person, make_job: MakeJob, namespace: str, names: Names
 ) -> None:
     """With --all -A: jobs and lists of every namespace."""
     other = names("other")
-    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
+    with_roles.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
     here, elsewhere = make_job("here"), make_job("elsewhere", place=other)
-    _make_list(cluster, other, "nightly")
+    _make_list(with_roles, other, "nightly")
 
     operator.output("suspend", "--all", "-A")
-    images = cluster.request("GET", f"{KINDS}/namespaces/{other}/imagelistpulljobs/nightly")
+    images = with_roles.request("GET", f"{KINDS}/namespaces/{other}/imagelistpulljobs/nightly")
     suspended = [_is_suspended(here), _is_suspended(elsewhere), images["spec"]["prewarm"]["suspend"]]
     operator.output("resume", "--all", "-A")
 
@@ -106,14 +72,14 @@ def test_everything_is_suspended_everywhere(
     assert [False, False] == [_is_suspended(here), _is_suspended(elsewhere)]
 
 
-def test_what_an_edit_would_harm_is_left_alone(cluster: ApiServer, operator: Person, make_job: MakeJob) -> None:
+def test_what_an_edit_would_harm_is_left_alone(with_roles: ApiServer, operator: Person, make_job: MakeJob) -> None:
     """A job that has finished would run again, and one of a list follows its list."""
     finished = make_job("finished", kind="Always")
     status = {"desired": 1, "observedGeneration": 1, "completionTime": "2026-01-01T00:00:00Z"}
-    cluster.request("PATCH", f"{_path(finished)}/status", {"status": status})
+    with_roles.request("PATCH", f"{_path(finished)}/status", {"status": status})
     child = make_job("nightly-0")
-    reference = _make_list(cluster, child.namespace, "nightly")
-    cluster.request("PATCH", _path(child), {"metadata": {"ownerReferences": [reference]}})
+    reference = _make_list(with_roles, child.namespace, "nightly")
+    with_roles.request("PATCH", _path(child), {"metadata": {"ownerReferences": [reference]}})
 
     said = operator.output("suspend", "--all")
     by_name = operator.run("suspend", "nightly-0")
@@ -153,10 +119,10 @@ def test_a_dry_run_changes_nothing(operator: Person, make_job: MakeJob) -> None:
 
 
 def test_who_may_only_look_is_told_what_is_missing(
-    cluster: ApiServer, make_job: MakeJob, namespace: str, names: Names, tmp_path: Path
+    with_roles: ApiServer, make_job: MakeJob, namespace: str, names: Names, tmp_path: Path
 ) -> None:
     """The right, and the role that has it."""
-    viewer = bound(cluster, namespace, names("viewer"), tmp_path, role="prewarm-viewer")
+    viewer = bound(with_roles, namespace, names("viewer"), tmp_path, role="prewarm-viewer")
     made = make_job("base")
 
     done = viewer.run("suspend", "--all")

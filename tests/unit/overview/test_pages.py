@@ -141,6 +141,41 @@ def test_a_job_is_told_from_top_to_bottom() -> None:
     assert ["n1 cold Pulling - 1 20s - -", "n9 cold Failed DiskLow 4 10s 50s no space"] == after[-2:]
 
 
+@pytest.mark.parametrize(
+    ("eta", "expected"),
+    [
+        (300, "closes in 50m (2026-01-31 02:50:00Z); the ETA lies before its end"),
+        (3600, "closes in 50m (2026-01-31 02:50:00Z); the ETA lies after its end"),
+        (None, "closes in 50m (2026-01-31 02:50:00Z)"),
+    ],
+)
+def test_whether_a_refresh_ends_in_its_window_is_said(eta: float | None, expected: str) -> None:
+    """While it runs, and where startingDeadlineSeconds bounds it."""
+    told = {"lastRefreshTime": at(-600), "summary": "1/2", **({} if eta is None else {"eta": at(eta)})}
+    refresh = {"refresh": {"schedule": "50 1 * * *", "startingDeadlineSeconds": 3600}}
+
+    page = detail(of=job({"desired": 2, "prewarm": told}, prewarm=refresh))
+
+    (line,) = (line for line in page.splitlines() if line.startswith("Window:"))
+    assert expected == line.partition(":")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("refresh", "told"),
+    [
+        ({"schedule": "50 1 * * *"}, {}),
+        ({"startingDeadlineSeconds": 3600}, {}),
+        ({"schedule": "50 1 * * *", "startingDeadlineSeconds": 3600}, {"nextRefreshTime": at(9)}),
+    ],
+    ids=["without a bound", "without a schedule", "over"],
+)
+def test_without_a_window_none_is_told(refresh: dict[str, object], told: dict[str, object]) -> None:
+    """Nothing is made up."""
+    status = {"desired": 2, "prewarm": {"lastRefreshTime": at(-600), **told}}
+
+    assert "Window" not in detail(of=job(status, prewarm={"refresh": refresh}))
+
+
 def test_wide_names_the_warm_nodes_too() -> None:
     """With what lies on each."""
     narrow = detail(node_image("n2", entry=entry(), answer=warm()))

@@ -1,6 +1,8 @@
 """What a person may say to status, suspend and resume, and what goes together."""
 
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,10 @@ def test_as_kubectl_s_plugin_it_is_called_so(
 
     assert expected == _program()
     assert capsys.readouterr().out.startswith(f"usage: {expected} status [NAME]")
+
+
+def test_kubectl_finds_the_command_by_its_name() -> None:
+    """It runs what is called kubectl-prewarm for `kubectl prewarm`."""
+    scripts = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["scripts"]
+
+    assert {"prewarm": "daemon.cli:main", "kubectl-prewarm": "daemon.cli:main"} == scripts
