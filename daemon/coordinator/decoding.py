@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from daemon.api.imagepulljob import ImagePullJob
-from daemon.api.objects import read_object
+from daemon.api.objects import Parsed, read_object
 from daemon.api.rules.imagepulljob import read_image_pull_job
 from daemon.api.times import parse_time
 from daemon.coordinator.decoding_nodeimage import node_image_of
@@ -36,6 +36,7 @@ _VIRTUAL_KUBELET_TAINT: Final = "virtual-kubelet.io/provider"
 _OS_LABEL: Final = "kubernetes.io/os"
 _API_VERSION: Final = "apps.kruise.io/v1beta1"
 _ENDED: Final = ("Succeeded", "Failed")
+_REFRESH: Final = ("spec", "prewarm", "refresh")
 # What of an object's metadata changes with its status.
 _MOVING: Final = ("resourceVersion", "managedFields")
 _MOST_SPECS: Final = 2_048
@@ -187,12 +188,29 @@ def _spec_of(raw: dict[str, object]) -> tuple[ImagePullJob | None, tuple[str, ..
     asked = msgspec.json.encode({**raw, "metadata": kept, "status": None})
     found = _SPECS.get(asked)
     if found is None:
-        parsed = read_object({**raw, "kind": "ImagePullJob"}, kind="ImagePullJob", read=read_image_pull_job)
+        parsed = _parsed(raw)
         problems = tuple(finding.text for finding in parsed.errors)
+        if problems and all(finding.path[: len(_REFRESH)] == _REFRESH for finding in parsed.errors):
+            # A misspelt time zone takes no image off a node, and opens no gate.
+            parsed = _parsed(_without_refresh(raw))
         if len(_SPECS) >= _MOST_SPECS:
             _SPECS.clear()
-        found = _SPECS[asked] = (None if problems else parsed.value), problems
+        found = _SPECS[asked] = (None if parsed.errors else parsed.value), problems
     return found
+
+
+def _parsed(raw: dict[str, object]) -> Parsed[ImagePullJob]:
+    return read_object({**raw, "kind": "ImagePullJob"}, kind="ImagePullJob", read=read_image_pull_job)
+
+
+def _without_refresh(raw: dict[str, object]) -> dict[str, object]:
+    """Return a job without its refresh, of which the rest can be used."""
+    spec = raw.get("spec")
+    prewarm = spec.get("prewarm") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(prewarm, dict):
+        return raw
+    kept = {name: value for name, value in prewarm.items() if name != "refresh"}
+    return {**raw, "spec": {**spec, "prewarm": kept}}
 
 
 def _key_of(job: ImagePullJob) -> ImageKey:

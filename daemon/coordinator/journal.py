@@ -21,6 +21,8 @@ from daemon.observe.logs import Logger
 
 
 PROGRESS_SECONDS: Final = 10.0
+REFUSED_SECONDS: Final = 60.0
+_MOST_REFUSED: Final = 1_024
 
 _LINES: Final = {
     REFRESH_STARTED: "refresh_started",
@@ -40,6 +42,7 @@ class Journal:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._told_seconds: dict[str, float] = {}
+        self._refused_seconds: dict[str, float] = {}
 
     def leadership_won(self, *, identity: str) -> None:
         """This coordinator leads."""
@@ -48,6 +51,7 @@ class Journal:
     def leadership_lost(self, *, identity: str, leader: str) -> None:
         """It does no longer, and nothing of it is sent any more."""
         self._told_seconds.clear()
+        self._refused_seconds.clear()
         self._log.warning("leadership_lost", identity=identity, leader=leader)
 
     def term_began(self, *, api_version: str) -> None:
@@ -83,8 +87,13 @@ class Journal:
         level = self._log.warning if reason == "deadline" else self._log.info
         level("gate_opened_cold" if reason == "deadline" else "gate_opened", node=node, reason=reason, cold=list(cold))
 
-    def write_refused(self, request: Request, error: ClusterError) -> None:
-        """The API server refuses what is to be written, also after a fresh look; it is left alone for a minute."""
+    def write_refused(self, request: Request, error: ClusterError, *, now_seconds: float) -> None:
+        """The API server refuses what is to be written, also after a fresh look; told once a minute for one object."""
+        if now_seconds < self._refused_seconds.get(request.path, float("-inf")) + REFUSED_SECONDS:
+            return
+        if len(self._refused_seconds) >= _MOST_REFUSED:
+            self._refused_seconds.clear()
+        self._refused_seconds[request.path] = now_seconds
         self._log.error(
             "write_refused",
             about=request.about.value,

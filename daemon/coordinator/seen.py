@@ -150,7 +150,8 @@ class SeenJob(msgspec.Struct, frozen=True, kw_only=True):
     """
     An ImagePullJob with its status.
 
-    `job` and `key` are None where its spec can't be used; `problems` says why then.
+    `problems` says what is wrong with its spec. `job` and `key` are None where it can't be used at all; where only its
+    refresh can't, the job has none.
     """
 
     namespace: str

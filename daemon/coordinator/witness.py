@@ -140,7 +140,7 @@ class Witness:
 
     def write_refused(self, request: Request, error: ClusterError) -> None:
         """The API server refuses what is to be written."""
-        self._ears.journal.write_refused(request, error)
+        self._ears.journal.write_refused(request, error, now_seconds=self._clock.now().seconds)
 
     def passed_over(self, resource: str, identity: Identity, words: str) -> None:
         """An object can't be read."""

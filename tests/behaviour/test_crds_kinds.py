@@ -186,7 +186,7 @@ def test_a_repository_is_one_unit_of_ownership(apiserver: ApiServer, names: Name
             {"READY": "488/800", "TOTAL": "799", "ACTIVE": "10", "SUCCEED": "488", "FAILED": "1", "AGE": "<age>"}
             | {"MESSAGE": "job is running, progress 61.2%"},
             {"IMAGE": "registry.example.com:5000/team/app:v1", "REASON": "NodesFailed"}
-            | {"NEXT-REFRESH": "2026-01-31T02:00:00Z"},
+            | {"SKIPPED": "1", "NEXT-REFRESH": "2026-01-31T02:00:00Z"},
         ),
         (
             crds_full.LIST,

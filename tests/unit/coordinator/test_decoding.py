@@ -218,6 +218,18 @@ def test_a_job_that_cannot_be_used_says_why(spec: object, words: str) -> None:
     assert any(words in problem for problem in seen.problems)
 
 
+def test_a_job_whose_refresh_alone_is_wrong_goes_on_without_one() -> None:
+    """A misspelt time zone, which no schema can check, must take no image off a node and open no gate."""
+    refresh = {"schedule": "0 2 * * *", "timeZone": "Europe/Berln"}
+    seen = _job(
+        {"image": "nginx", "completionPolicy": {"type": "Never"}, "prewarm": {"gate": True, "refresh": refresh}}
+    )
+
+    assert seen.job is not None
+    assert (True, None) == (seen.job.template.prewarm.gate, seen.job.template.prewarm.refresh)
+    assert any("spec.prewarm.refresh.timeZone" in problem for problem in seen.problems)
+
+
 def test_what_is_only_a_warning_is_no_problem() -> None:
     """Unknown fields and an empty list of names stop no job."""
     seen = _job({"image": "nginx", "completionPolicy": {}, "selector": {"names": []}, "future": 1})

@@ -161,7 +161,7 @@ def test_leadership_is_told(course: Course) -> None:
 def test_what_is_refused_or_unreadable_is_told(course: Course) -> None:
     """With where and why, since a person has to mend it."""
     request = Request(urgency=Urgency.GRANT, about=About.NODE_IMAGE, subject="n1", path="/nodeimages/n1")
-    course.journal.write_refused(request, Denied("patch nodeimages n1: denied the request", code=403))
+    course.journal.write_refused(request, Denied("patch nodeimages n1: denied the request", code=403), now_seconds=0.0)
     course.journal.passed_over("nodeimages", name="n2", problem="spec.images: is no object")
 
     refused, unreadable = course.take()

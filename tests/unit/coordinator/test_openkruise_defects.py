@@ -5,6 +5,7 @@ Shown by the coordinator's own loop in virtual time. What stands in other tests 
 public issue (kruise#N), or by "8.2 number N", the numbers of that list's second table.
 """
 
+import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,7 +98,7 @@ def test_a_job_s_cost_grows_with_its_nodes_and_no_faster(looks: Looks, paralleli
         looks.clear()
 
         cluster.job("app", parallelism=parallelism)
-        cluster.until(lambda cluster=cluster: cluster.has_ended("app"))
+        cluster.until(functools.partial(cluster.has_ended, "app"))
 
         costs.append(len(looks) / nodes)
         assert [(Verb.PATCH, node) for node in sorted(cluster.agents)] == sorted(image_writes(leader)[before:])

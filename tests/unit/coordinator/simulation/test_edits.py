@@ -329,3 +329,21 @@ def test_an_edit_that_crosses_a_grant_on_its_way_is_not_lost(step: str, seconds:
     else:
         assert [None] * 3 == entries
         assert [step == "image"] * 3 == [bool(other) for other in others]
+
+
+def test_a_misspelt_time_zone_takes_no_image_off_a_node() -> None:
+    """The job says that it needs a person, counts its nodes as before, and goes on with its refresh once mended."""
+    cluster = started()
+    cluster.job("app", kind="Never", parallelism=6)
+    cluster.until(lambda: cluster.is_ready("app"))
+
+    cluster.edit("app", prewarm={"refresh": {"schedule": "0 2 * * *", "timeZone": "Europe/Berln"}})
+    cluster.run(60)
+
+    assert "InvalidSpec" == condition(cluster.status("app"), "Stalled")["reason"]
+    assert (6, 0, 0, 0) == counted(cluster.status("app"))
+    assert None not in [cluster.entry(node) for node in names(cluster)]
+    cluster.edit("app", prewarm={"refresh": {"schedule": "0 2 * * *", "timeZone": "Europe/Berlin"}})
+    cluster.run(60)
+    assert "False" == condition(cluster.status("app"), "Stalled")["status"]
+    assert [1] * 6 == [cluster.pulls_of(node) for node in names(cluster)]
