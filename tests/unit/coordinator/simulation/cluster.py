@@ -12,9 +12,10 @@ from typing import Any, Final
 from daemon.api.times import format_time, parse_time
 from tests.unit.coordinator.simulation.agents import Key, Pull, Pulls, VirtualAgent
 from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, PODS, Change, VirtualApi, said
-from tests.unit.coordinator.simulation.coordinator import CALM, VirtualCoordinator, Weather
+from tests.unit.coordinator.simulation.coordinator import VirtualCoordinator
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 from tests.unit.coordinator.simulation.timeline import START, Timeline
+from tests.unit.coordinator.simulation.weather import CALM, Weather
 
 
 NAMESPACE: Final = "team"

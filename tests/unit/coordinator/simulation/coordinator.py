@@ -13,8 +13,7 @@ from typing import Final
 
 import msgspec
 
-from daemon.cluster.errors import ClusterError, Conflict, Invalid, ServerFailed, Unreachable
-from daemon.cluster.interface import Write
+from daemon.cluster.errors import ClusterError
 from daemon.coordinator.announcer import JobEvent, events_of
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.decoding import job_of, node_image_of, node_of, pod_of
@@ -38,6 +37,7 @@ from tests.unit.coordinator.simulation.apiserver import (
 )
 from tests.unit.coordinator.simulation.documents import Json
 from tests.unit.coordinator.simulation.timeline import Timeline
+from tests.unit.coordinator.simulation.weather import CALM, Weather, Weathered
 
 
 GATE: Final = "startup-taint.cluster-autoscaler.kubernetes.io/prewarm"
@@ -47,29 +47,6 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], SeenJob | SeenNodeImage | SeenNo
     NODES: node_of,
     PODS: pod_of,
 }
-
-
-class Weather(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    How requests and watches fare, in seconds and shares of one.
-
-    `refused`, `conflicting`: nothing is done; `unsent`: it never arrives; `lost`: it is done, and the answer is lost.
-    `repeated`: a watch tells the same once more, later.
-    """
-
-    latency: tuple[float, float] = (0.001, 0.003)
-    lag: tuple[float, float] = (0.001, 0.005)
-    refused: float = 0.0
-    conflicting: float = 0.0
-    unsent: float = 0.0
-    lost: float = 0.0
-    repeated: float = 0.0
-
-
-CALM: Final = Weather()
-ROUGH: Final = Weather(
-    latency=(0.001, 0.4), lag=(0.001, 1.5), refused=0.1, conflicting=0.1, unsent=0.05, lost=0.1, repeated=0.2
-)
 
 
 class VirtualCoordinator:
@@ -118,7 +95,8 @@ class VirtualCoordinator:
         self._api = api
         self._timeline = timeline
         self._chance = chance
-        self._senders = Senders(_Weathered(api, self), may_send=lambda: True, done=lambda _outcome: None)
+        weathered = Weathered(api, fault=self._draw_fault)
+        self._senders = Senders(weathered, may_send=lambda: True, done=lambda _outcome: None)
         self._namespaces: frozenset[str] = frozenset()
         self._told_at: dict[tuple[str, str], float] = {}
         self._wakes_at: float | None = None
@@ -160,7 +138,7 @@ class VirtualCoordinator:
         self.is_frozen = False
         self._turn()
 
-    def draw_fault(self) -> str:
+    def _draw_fault(self) -> str:
         """Choose what befalls a write."""
         drawn = self._chance.random()
         for fault in ("refused", "conflicting", "unsent", "lost"):
@@ -290,32 +268,6 @@ class VirtualCoordinator:
     def write_refused(self, request: Request, error: ClusterError) -> None:
         """Keep which writes were given up for a while."""
         self.refusals.append((request.subject, error.message))
-
-
-class _Weathered:
-    """The API server as a coordinator reaches it."""
-
-    def __init__(self, api: VirtualApi, coordinator: VirtualCoordinator) -> None:
-        self._api = api
-        self._coordinator = coordinator
-
-    def fetch(self, path: str, *, query: Mapping[str, str] | None = None, timeout_seconds: float) -> bytes:
-        if self._coordinator.draw_fault() == "unsent":
-            raise Unreachable(f"{path}: no answer")
-        return self._api.fetch(path, query=query, timeout_seconds=timeout_seconds)
-
-    def send(self, write: Write, *, timeout_seconds: float) -> bytes:
-        match self._coordinator.draw_fault():
-            case "refused":
-                raise Invalid(f"{write.path}: a foreign writer was first", code=422)
-            case "conflicting":
-                raise Conflict(f"{write.path}: the object has been modified", code=409)
-            case "unsent":
-                raise Unreachable(f"{write.path}: no answer")
-            case "lost":
-                self._api.send(write, timeout_seconds=timeout_seconds)
-                raise ServerFailed(f"{write.path}: timed out after it was done", code=504)
-        return self._api.send(write, timeout_seconds=timeout_seconds)
 
 
 def _decoded(resource: str, document: Json) -> SeenJob | SeenNodeImage | SeenNode | SeenPod:

@@ -11,8 +11,8 @@ from tests.unit.coordinator.simulation.agents import Key, Pull
 from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, said
 from tests.unit.coordinator.simulation.checks import Observer, check_tallies
 from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, condition, key_of
-from tests.unit.coordinator.simulation.coordinator import CALM, ROUGH, Weather
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
+from tests.unit.coordinator.simulation.weather import CALM, ROUGH, Weather
 
 
 IMAGES_USED: Final = (IMAGE, "registry.example.com/team/app:v2", "registry.example.com/other:v1")

@@ -9,9 +9,9 @@ from daemon.cluster.interface import Write
 from tests.unit.coordinator.simulation.apiserver import IMAGES, said
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies, writes_of
 from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
-from tests.unit.coordinator.simulation.coordinator import ROUGH, Weather
 from tests.unit.coordinator.simulation.documents import Json
 from tests.unit.coordinator.simulation.story import FOREIGN
+from tests.unit.coordinator.simulation.weather import ROUGH, Weather
 
 
 def writes_about(*nodes: str) -> Callable[[Write], bool]:

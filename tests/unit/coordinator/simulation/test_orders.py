@@ -4,9 +4,9 @@ import pytest
 
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies, writes_of
 from tests.unit.coordinator.simulation.cluster import Cluster, counted
-from tests.unit.coordinator.simulation.coordinator import CALM, Weather
 from tests.unit.coordinator.simulation.documents import Json
 from tests.unit.coordinator.simulation.story import Story
+from tests.unit.coordinator.simulation.weather import CALM, Weather
 
 
 LATE = Weather(latency=(0.0, 0.8), lag=(0.0, 3.0), repeated=0.5)

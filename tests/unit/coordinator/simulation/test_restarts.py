@@ -7,8 +7,9 @@ import pytest
 from tests.unit.coordinator.simulation.agents import Pull
 from tests.unit.coordinator.simulation.checks import Observer, check_quiet, check_tallies
 from tests.unit.coordinator.simulation.cluster import IMAGE, Cluster, counted, key_of
-from tests.unit.coordinator.simulation.coordinator import VirtualCoordinator, Weather
+from tests.unit.coordinator.simulation.coordinator import VirtualCoordinator
 from tests.unit.coordinator.simulation.story import Story
+from tests.unit.coordinator.simulation.weather import Weather
 
 
 SLOW = Weather(latency=(0.05, 0.2), lag=(0.05, 0.3))
