@@ -1,5 +1,6 @@
 """What ends an agent or a coordinator: a signal, or a thread's death. The main thread waits for it here."""
 
+import contextlib
 import queue
 import signal
 import threading
@@ -9,6 +10,8 @@ from typing import Final, Self
 
 import msgspec
 
+
+LOOK_SECONDS: Final = 0.5
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -53,7 +56,11 @@ class Ending:
 
     def wait(self) -> Signalled | Died:
         """Return what ends the process."""
-        return self._inbox.get()
+        while True:
+            # A signal that comes in the moment before a wait begins does not end that wait: Python looks at signals
+            # between two instructions, and a lock that is being waited for is one.
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get(timeout=LOOK_SECONDS)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         # SimpleQueue's put is reentrant, so a handler may call it.

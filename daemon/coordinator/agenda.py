@@ -6,6 +6,7 @@ job at a time, and whoever has to wait for that is offered again when it is over
 """
 
 from datetime import datetime
+from typing import Final
 
 from daemon.clock import Moment
 from daemon.cluster.writes import deletion, json_patch
@@ -24,6 +25,10 @@ from daemon.coordinator.refreshes import begins
 from daemon.coordinator.requests import About, Request, Urgency
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
+
+
+NEW_SECONDS: Final = 1.0
+"""How long a new node waits for a job that keeps it closed: what watches tell of two kinds comes in no order."""
 
 
 class Agenda:
@@ -92,7 +97,9 @@ class Agenda:
             if record is None or record.node is None or not record.is_free(now.seconds):
                 continue
             opening = opening_now(self._fleet, record, now=now.at)
-            if opening is not None:
+            if opening is not None and opening.reason == "no-jobs" and now.seconds < record.since_seconds + NEW_SECONDS:
+                self._passing.wake_gate(record, seconds=NEW_SECONDS, now=now)
+            elif opening is not None:
                 self.openings[record.name] = opening
                 record.is_busy = True
                 path = node_path(record.name)

@@ -53,6 +53,8 @@ class Learning:
         if before is not None and before.uid == node.uid and node.version <= before.version:
             return
         record.node = node
+        if before is None or before.uid != node.uid:
+            record.since_seconds = now.seconds
         # A kubelet's heartbeat, of which there are as many as nodes each five minutes.
         is_beat = before is not None and msgspec.structs.replace(before, version=node.version) == node
         if is_beat or not self._fleet.is_started:

@@ -131,6 +131,7 @@ class NodeRecord:
         held_until: when it may be written again after a refusal, in seconds of the clock.
         refusal: why its NodeImage takes no write; "" while it does.
         waiting: jobs whose candidate it is, and that it could not serve when its turn came.
+        since_seconds: when its Node was first seen, in seconds of the clock.
         opens_for: the uid of the Node for which the gate's deadline is noted.
         gone_uid: its last NodeImage that is gone.
         gone_version: how new that was.
@@ -156,6 +157,7 @@ class NodeRecord:
         self.held_until = float("-inf")
         self.refusal = ""
         self.waiting: set[str] = set()
+        self.since_seconds = float("-inf")
         self.opens_for = ""
         self.gone_uid = ""
         self.gone_version = 0

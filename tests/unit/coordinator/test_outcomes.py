@@ -162,7 +162,7 @@ def test_a_write_that_met_a_change_is_decided_anew(court: Court) -> None:
 
 def test_a_gate_that_is_open_is_told(closed: Court) -> None:
     """Once, when the taint is off."""
-    gate = closed.ask(Urgency.GATE)
+    gate = closed.ask(Urgency.GATE, seconds=1.0)
 
     closed.answer(gate, seen=replace(CLOSED, version=2, taints=()))
 
@@ -172,7 +172,7 @@ def test_a_gate_that_is_open_is_told(closed: Court) -> None:
 
 def test_a_node_that_is_gone_does_not_come_back_by_an_old_answer(closed: Court) -> None:
     """Its NodeImage would be made anew for ever, and collected with the Node that is not there."""
-    gate = closed.ask(Urgency.GATE)
+    gate = closed.ask(Urgency.GATE, seconds=1.0)
     closed.learning.node_gone("node-a", uid="n1", now=_moment(0))
 
     closed.answer(gate, seen=replace(CLOSED, version=2, taints=()))
@@ -182,7 +182,7 @@ def test_a_node_that_is_gone_does_not_come_back_by_an_old_answer(closed: Court) 
 
 def test_a_node_that_goes_while_its_gate_opens_is_forgotten(closed: Court) -> None:
     """Nodes come and go for months."""
-    gate = closed.ask(Urgency.GATE)
+    gate = closed.ask(Urgency.GATE, seconds=1.0)
     closed.learning.node_gone("node-a", uid="n1", now=_moment(0))
     closed.learning.image_gone("node-a", uid="i1", version=9, now=_moment(0))
 
@@ -206,3 +206,14 @@ def test_a_node_that_goes_while_its_gate_opens_is_forgotten(closed: Court) -> No
 def test_only_what_is_the_servers_own_is_trouble(error: ClusterError | None, *, expected: bool) -> None:
     """What is wrong with one object does not pause the others."""
     assert expected is is_trouble(error)
+
+
+def test_a_new_node_waits_a_second_for_a_job_that_would_keep_it_closed() -> None:
+    """The watch of jobs may be behind that of Nodes: a job and a node that are made together gate each other."""
+    closed = Court(CLOSED)
+
+    with pytest.raises(AssertionError, match="nothing of class GATE"):
+        closed.ask(Urgency.GATE, seconds=0.9)
+
+    closed.fleet.gate_of("node-a")
+    assert "node-a" == closed.ask(Urgency.GATE, seconds=1.0).subject
