@@ -210,10 +210,7 @@ def test_only_what_is_the_servers_own_is_trouble(error: ClusterError | None, *, 
 
 def test_a_new_node_waits_a_second_for_a_job_that_would_keep_it_closed() -> None:
     """The watch of jobs may be behind that of Nodes: a job and a node that are made together gate each other."""
-    closed = Court(CLOSED)
-
     with pytest.raises(AssertionError, match="nothing of class GATE"):
-        closed.ask(Urgency.GATE, seconds=0.9)
+        Court(CLOSED).ask(Urgency.GATE, seconds=0.9)
 
-    closed.fleet.gate_of("node-a")
-    assert "node-a" == closed.ask(Urgency.GATE, seconds=1.0).subject
+    assert "node-a" == Court(CLOSED).ask(Urgency.GATE, seconds=1.0).subject
