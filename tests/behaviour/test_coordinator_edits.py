@@ -238,8 +238,8 @@ def test_a_spec_that_cannot_be_used_is_stalled_and_names_the_field(
     other.ended()
 
     made.edit({"prewarm": {"refresh": None}})
-    status = made.until_ready(nodes=1)
+    status = made.until(lambda status: said(status, "Stalled") == "False", what="goes on")
 
     assert field in condition(stalled, "Stalled")["message"]
-    assert reason(stalled, "Stalled")
-    assert "True" != said(status, "Stalled")
+    assert "InvalidSpec" == reason(stalled, "Stalled")
+    assert (1, 0, 1, 0) == totals(status)

@@ -139,7 +139,8 @@ def test_a_node_image_that_takes_no_write_holds_up_no_other(
     tries = [path for path in seen.asked("PATCH") if path.endswith(f"/nodeimages/{full.name}")]
 
     assert "completionTime" not in status
-    assert 2 == len(tries)
+    # One more where the node's other entries came while the first was on its way.
+    assert len(tries) in {2, 3}
     assert 1 == seen.process.metric("prewarm_coordinator_nodes_refused")
     (line,) = seen.process.told("write_refused")
     assert line["path"].endswith(f"/{full.name}")

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 ROOT: Final = Path(__file__).parents[2]
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 COMMAND_SECONDS: Final = 60.0
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 60.0
 
 
 class Person:
