@@ -37,6 +37,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     body: bytes
     content_type: str = JSON
+    query: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         """Leave out the body: it may hold a Secret, and no log needs it."""

@@ -136,6 +136,7 @@ def _writing(write: Write, *, timeout_seconds: float) -> Question:
     return Question(
         verb=write.verb,
         path=write.path,
+        query=write.query,
         timeout_seconds=timeout_seconds,
         body=write.body,
         content_type=write.content_type,

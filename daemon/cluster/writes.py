@@ -21,6 +21,11 @@ def creation(path: str, body: object) -> Write:
     return Write(verb=Verb.CREATE, path=path, body=msgspec.json.encode(body))
 
 
+def dry_run(path: str, body: object) -> Write:
+    """Have a creation gone through, defaults, webhooks and all, of which nothing is kept."""
+    return Write(verb=Verb.CREATE, path=path, body=msgspec.json.encode(body), query={"dryRun": "All"})
+
+
 def replacement(path: str, body: object) -> Write:
     """Put this whole object in the place of another; with a resourceVersion in it, 409 where that is not the last."""
     return Write(verb=Verb.UPDATE, path=path, body=msgspec.json.encode(body))
