@@ -19,10 +19,10 @@ from daemon.coordinator.nodepatch import silent_status_patch
 from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.paths import node as node_path
-from daemon.coordinator.plan import free_slots
 from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.refreshes import begins
 from daemon.coordinator.requests import About, Request, Urgency
+from daemon.coordinator.slots import slots, turn
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
 
@@ -52,14 +52,17 @@ class Agenda:
     def next(self, now: Moment) -> Request | None:
         """Return the most urgent write; None where there is nothing to write."""
         return (
-            self._withdrawal(now)
-            or self._gate(now)
+            self.urgent(now)
             or self._desk.next(now)
             or self._silence(now)
             or self._farewell()
             or self._grant(now)
             or self._upkeep(now)
         )
+
+    def urgent(self, now: Moment) -> Request | None:
+        """Return the most urgent write of those that nothing goes before: withdrawals and gates."""
+        return self._withdrawal(now) or self._gate(now)
 
     def read(self, now: Moment) -> Request | None:
         """Return a read of a NodeImage whose state is not known; it needs no token."""
@@ -137,7 +140,7 @@ class Agenda:
     def _grant(self, now: Moment) -> Request | None:
         """Grant the next candidate of the job with the highest priority, the oldest of those."""
         while (job := self._hungriest()) is not None:
-            name = job.tally.first()
+            name = turn(self._fleet, job)
             if name is None:
                 self._fleet.todo.hungry.discard(job.uid)
                 continue
@@ -153,11 +156,19 @@ class Agenda:
         found: JobRecord | None = None
         for uid in tuple(self._fleet.todo.hungry):
             job = self._fleet.jobs.get(uid)
-            if job is None or job.task is None or not job.tally.candidates or not free_slots(job.task, job.tally):
+            if job is None or job.task is None or not job.tally.candidates or not slots(self._fleet, job):
                 self._fleet.todo.hungry.discard(uid)
-            elif found is None or _rank(job) < _rank(found):
+            elif found is None or self._rank(job) < self._rank(found):
                 found = job
         return found
+
+    def _rank(self, job: JobRecord) -> tuple[int, datetime, int, str]:
+        """Rank a job by its priority and age; the jobs of a list have its age, and go in its order."""
+        priority = job.task.job.template.prewarm.priority if job.task is not None else 0
+        image = job.seen.job.image if job.seen.job is not None else ""
+        place = self._fleet.lists.place(job.seen.list_uid, image=image)
+        created_at, number = place or (job.seen.created_at, 0)
+        return (-priority, created_at, number, job.seen.list_uid or job.uid)
 
     def _upkeep(self, now: Moment) -> Request | None:
         for name, needed in self._fleet.todo.upkeep.items():
@@ -205,8 +216,3 @@ class Agenda:
                 job.last_refresh = now.replace(microsecond=0)
                 job.is_refreshing = True
                 self._fleet.todo.dirty.add(uid)
-
-
-def _rank(job: JobRecord) -> tuple[int, datetime, str]:
-    priority = job.task.job.template.prewarm.priority if job.task is not None else 0
-    return (-priority, job.seen.created_at, job.uid)

@@ -14,9 +14,10 @@ import msgspec
 from daemon.api.imagepulljob import ImagePullJob
 from daemon.api.objects import Parsed, read_object
 from daemon.api.rules.imagepulljob import read_image_pull_job
+from daemon.api.rules.metadata import GROUP
 from daemon.api.times import parse_time
 from daemon.coordinator.decoding_nodeimage import node_image_of
-from daemon.coordinator.objectmeta import ObjectMeta
+from daemon.coordinator.objectmeta import ObjectMeta, Owner
 from daemon.coordinator.salvage import salvage
 from daemon.coordinator.seen import ImageKey, JobProgress, SeenJob, SeenNode, SeenPod, Taint
 from daemon.coordinator.sharing import TEXTS, Shared, shared_labels
@@ -35,6 +36,7 @@ _VIRTUAL_KUBELET: Final = "virtual-kubelet"
 _VIRTUAL_KUBELET_TAINT: Final = "virtual-kubelet.io/provider"
 _OS_LABEL: Final = "kubernetes.io/os"
 _API_VERSION: Final = "apps.kruise.io/v1beta1"
+_LIST: Final = "ImageListPullJob"
 _ENDED: Final = ("Succeeded", "Failed")
 _REFRESH: Final = ("spec", "prewarm", "refresh")
 # What of an object's metadata changes with its status.
@@ -157,6 +159,7 @@ def job_of(content: bytes) -> SeenJob:
         key=_key_of(job) if job else None,
         problems=problems,
         status=_progress_of(raw.get("status")),
+        list_uid=_list_of(metadata.owner_references or ()),
     )
 
 
@@ -216,6 +219,12 @@ def _without_refresh(raw: dict[str, object]) -> dict[str, object]:
 def _key_of(job: ImagePullJob) -> ImageKey:
     reference = parse_reference(job.image)
     return ImageKey(TEXTS.one(reference.repository), TEXTS.one(reference.tag_or_digest))
+
+
+def _list_of(owners: Iterable[Owner]) -> str:
+    """Return the uid of the list that controls a job; "" where none does."""
+    lists = (each for each in owners if each.controller and each.kind == _LIST)
+    return next((each.uid for each in lists if each.api_version.partition("/")[0] == GROUP), "")
 
 
 def _progress_of(raw: object) -> JobProgress:

@@ -82,7 +82,7 @@ class Desk:
                     self._pages.pop(uid, None)
                     continue
                 page = self._page(uid, now=now)
-                if page.is_busy:
+                if page.is_busy or uid in self._fleet.checking:
                     aside.add(uid)
                     continue
                 request = self._look(job, page, now=now)
@@ -157,7 +157,7 @@ class Desk:
 
     def _is_busy(self, uid: str) -> bool:
         page = self._pages.get(uid)
-        return page is not None and page.is_busy
+        return uid in self._fleet.checking or (page is not None and page.is_busy)
 
     def _look(self, job: JobRecord, page: Page, *, now: Moment) -> Request | None:
         if job.course is Course.DELETING or not self._fleet.pods.is_listed(job):

@@ -11,30 +11,29 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from daemon.api.nodeimage import Phase, SandboxConfig, TagEntry
+from daemon.api.nodeimage import SandboxConfig, SecretReference, TagEntry
 from daemon.api.times import later
 from daemon.clock import Moment
 from daemon.cluster.interface import Write
 from daemon.cluster.writes import creation, json_patch
+from daemon.coordinator.claiming import claims_of
 from daemon.coordinator.entry import (
-    ENDS,
     Claim,
     is_expired,
     needs_resource_version,
     next_entry,
-    owner_phase,
-    sandbox_of,
 )
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.nodepatch import new_node_image, spec_patch
 from daemon.coordinator.paths import Paths
-from daemon.coordinator.plan import SOON_SECONDS, free_slots, may_join
-from daemon.coordinator.records import Course, JobRecord, NodeRecord
+from daemon.coordinator.plan import SOON_SECONDS
+from daemon.coordinator.records import Course, NodeRecord
 from daemon.coordinator.refreshes import may_come_early
-from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNodeImage
-from daemon.coordinator.standing import Stand, Standing
+from daemon.coordinator.seen import ImageKey
+from daemon.coordinator.settings import sandboxes_of, secrets_of
+from daemon.coordinator.slots import may_go_along, may_grant
+from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep
-from daemon.coordinator.verdicts import LATE_WORDS
 from daemon.coordinator.wakes import Wake, Why
 
 
@@ -71,15 +70,21 @@ def draft(fleet: Fleet, record: NodeRecord, *, paths: Paths, now: Moment) -> Dra
     grants = grants_of(fleet, record, now=now)
     changes = _changes(fleet, record, grants=grants, now=now)
     entries = {key: change.entry for key, change in changes.items()}
-    sandboxes = _sandboxes(fleet, record, entries=entries, grants=grants)
+    sandboxes = sandboxes_of(fleet, record, entries=entries, grants=grants)
+    secrets = secrets_of(fleet, record, entries=entries, grants=grants)
     if record.image is None:
-        return _creation(record, entries=entries, sandboxes=sandboxes, grants=grants, paths=paths)
+        return _creation(record, entries=entries, sandboxes=sandboxes, secrets=secrets, grants=grants, paths=paths)
     labels = record.node.labels if upkeep is Upkeep.RELABEL and record.node is not None else None
-    if not entries and not sandboxes and labels is None:
+    if not entries and not sandboxes and not secrets and labels is None:
         return None
     image, tests_status = record.image, any(change.tests_status for change in changes.values())
     operations = spec_patch(
-        image, entries=entries, sandboxes=sandboxes, labels=labels, tests_resource_version=tests_status
+        image,
+        entries=entries,
+        sandboxes=sandboxes,
+        secrets=secrets,
+        labels=labels,
+        tests_resource_version=tests_status,
     )
     return Draft(
         write=json_patch(paths.node_image(record.name), operations),
@@ -97,7 +102,7 @@ def grants_of(fleet: Fleet, record: NodeRecord, *, now: Moment) -> frozenset[str
         job = fleet.jobs[uid]
         if not standing.is_candidate or job.task is None:
             continue
-        if may_join(job.tally, name=record.name, free=free_slots(job.task, job.tally)):
+        if may_go_along(fleet, job, record.name):
             grants.add(uid)
     if any(record.standings[uid].is_renewal for uid in grants):
         grants |= _soon(fleet, record, now=now)
@@ -111,7 +116,7 @@ def _soon(fleet: Fleet, record: NodeRecord, *, now: Moment) -> set[str]:
         uid
         for uid, standing in record.standings.items()
         if standing.stand is Stand.SUCCEEDED and (due_at := standing.due_at) is not None and due_at <= limit
-        if (task := fleet.jobs[uid].task) is not None and free_slots(task, fleet.jobs[uid].tally) > 0
+        if (task := fleet.jobs[uid].task) is not None and may_grant(fleet, fleet.jobs[uid], record.name)
         if may_come_early(task.job, due_at=due_at, node=record.name, now=now.at)
     }
 
@@ -132,7 +137,7 @@ def _change(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozense
     image = record.image
     current = image.entries.get(key) if image is not None else None
     status = image.statuses.get(key) if image is not None else None
-    claims = _claims(fleet, record, key=key, grants=grants)
+    claims = claims_of(fleet, record, key=key, grants=grants)
     if current is not None and not any(_is_active(fleet, claim) for claim in claims):
         if is_expired(current, status=status, now=now.at):
             return Change(entry=None, tests_status=False)
@@ -156,43 +161,6 @@ def _granted_at(fleet: Fleet, claims: Sequence[Claim], *, now: datetime) -> date
     tasks = [fleet.jobs[claim.job.uid].task for claim in claims if claim.is_granted]
     times = [at for task in tasks if task is not None for at in (task.rerun_at, task.edited_at) if at is not None]
     return max([now, *times])
-
-
-def _claims(fleet: Fleet, record: NodeRecord, *, key: ImageKey, grants: frozenset[str]) -> list[Claim]:
-    """Return the jobs that shall own an entry: those that keep it, and those that are granted."""
-    entry = record.image.entries.get(key) if record.image is not None else None
-    owners = {owner.uid for owner in entry.owner_references} if entry is not None else set()
-    claims = []
-    for uid in owners | grants:
-        job = fleet.jobs.get(uid)
-        if job is None or job.seen.job is None or job.seen.key != key:
-            continue
-        if uid in grants:
-            claims.append(Claim(job=job.seen.job, is_granted=True, round=record.standings[uid].round))
-        elif _stays(fleet, job, record, key=key):
-            ended = _ended_as(record.standings.get(uid), version=entry.version if entry is not None else 0)
-            claims.append(Claim(job=job.seen.job, is_granted=False, ended=ended))
-    return claims
-
-
-def _ended_as(standing: Standing | None, *, version: int) -> Phase | None:
-    """Return how a job's turn at a version had ended, whatever the node says of that version since."""
-    return standing.ended_as if standing is not None and standing.ended_version == version else None
-
-
-def _stays(fleet: Fleet, job: JobRecord, record: NodeRecord, *, key: ImageKey) -> bool:
-    """Tell whether a job keeps its place among an entry's owners without a grant."""
-    if job.course is Course.ACTIVE:
-        # Before its Pods are listed nobody knows which nodes it selects.
-        return job.uid in record.standings or not fleet.pods.is_listed(job)
-    if job.course is Course.AGAIN:
-        return True
-    if job.course is not Course.FINISHED or record.image is None:
-        return False
-    # What a deadline ended is not brought any more; else a node that was left out may come back, or be kept warm.
-    if job.seen.status.raw.get("message") != LATE_WORDS:
-        return True
-    return owner_phase(record.image.entries[key], uid=job.uid, status=record.image.statuses.get(key)) in ENDS
 
 
 def _is_active(fleet: Fleet, claim: Claim) -> bool:
@@ -221,38 +189,18 @@ def _can_wait(record: NodeRecord, claims: Sequence[Claim], *, current: TagEntry,
     return any(standing is not None and standing.is_candidate for standing in standings)
 
 
-def _sandboxes(
-    fleet: Fleet, record: NodeRecord, *, entries: dict[ImageKey, TagEntry | None], grants: frozenset[str]
-) -> dict[str, SandboxConfig]:
-    """Return the sandbox settings that change: those of repositories with a changed entry or a job's edit."""
-    image = record.image
-    found = {}
-    for repository in {key.repository for key in (*entries, *record.suspects)}:
-        keys = _keys(image, entries, repository)
-        claims = [claim for key in keys for claim in _claims(fleet, record, key=key, grants=grants)]
-        settings = image.settings.get(repository, PLAIN_SETTINGS) if image is not None else PLAIN_SETTINGS
-        wanted = sandbox_of(claim.job for claim in claims)
-        # Without a job the settings are whoever's made the entry by hand.
-        if claims and wanted != settings.sandbox_config:
-            found[repository] = wanted
-    return found
-
-
-def _keys(image: SeenNodeImage | None, entries: dict[ImageKey, TagEntry | None], repository: str) -> set[ImageKey]:
-    known = image.entries if image is not None else {}
-    return {key for key in (*known, *entries) if key.repository == repository}
-
-
 def _creation(
     record: NodeRecord,
     *,
     entries: dict[ImageKey, TagEntry | None],
     sandboxes: dict[str, SandboxConfig],
+    secrets: dict[str, tuple[SecretReference, ...]],
     grants: frozenset[str],
     paths: Paths,
 ) -> Draft | None:
     if record.node is None:
         return None
     there = {key: entry for key, entry in entries.items() if entry is not None}
-    body = new_node_image(record.node, api_version=paths.api_version, entries=there, sandboxes=sandboxes)
+    version = paths.api_version
+    body = new_node_image(record.node, api_version=version, entries=there, sandboxes=sandboxes, secrets=secrets)
     return Draft(write=creation(paths.node_images, body), grants=grants)

@@ -156,6 +156,11 @@ def sandbox_of(jobs: Iterable[ImagePullJob]) -> SandboxConfig:
     return SandboxConfig(labels=labels, annotations=annotations)
 
 
+def has_others(entry: TagEntry) -> bool:
+    """Tell whether an entry stands for more than jobs: it has no owner, or one of another kind."""
+    return not entry.owner_references or bool(_foreign_owners(entry))
+
+
 def _unclaimed(current: TagEntry | None, foreign: tuple[OwnerReference, ...]) -> TagEntry | None:
     if current is None or len(foreign) == len(current.owner_references):
         return current

@@ -2,13 +2,14 @@
 
 import msgspec
 
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
 
 
 class Seen(msgspec.Struct, frozen=True):
     """An object is new or has changed."""
 
-    value: SeenJob | SeenNode | SeenNodeImage | SeenPod
+    value: SeenJob | SeenNode | SeenNodeImage | SeenPod | SeenList
 
 
 class Gone(msgspec.Struct, frozen=True):

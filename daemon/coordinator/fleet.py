@@ -9,9 +9,13 @@ nothing is worked out, since an object that is not listed yet is no object that 
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
+from daemon.api.nodeimage import SecretReference
+from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.coordinator.gate import closes_at
+from daemon.coordinator.lists.book import ListBook
 from daemon.coordinator.owners import Owners, keys_of
 from daemon.coordinator.plan import order_of
 from daemon.coordinator.podselection import PodSelection
@@ -20,10 +24,16 @@ from daemon.coordinator.records import JobRecord, NodeRecord, deadline_of, end_o
 from daemon.coordinator.seen import ImageKey, SeenNode
 from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import next_look, skip_of
-from daemon.coordinator.standing import Task
+from daemon.coordinator.standing import Standing, Task
 from daemon.coordinator.todo import Todo
 from daemon.coordinator.upkeep import upkeep_of
 from daemon.coordinator.wakes import Wake, Wakes, Why
+
+
+DENIALS: Final = frozenset(
+    {Reason.UNAUTHORIZED, Reason.FORBIDDEN, Reason.IMAGE_NOT_FOUND, Reason.SECRET_MISSING, Reason.SECRET_FORBIDDEN}
+)
+"""What a node says of a pull that another secret may help: registries also say of an image that it is not there."""
 
 
 class Fleet:
@@ -36,6 +46,10 @@ class Fleet:
         todo: what may have to be written.
         pods: which jobs select by Pods, and the Pods.
         refused: nodes whose NodeImage takes no write.
+        lists: the image lists, and where their jobs hold slots.
+        secrets: the secret copies of each job, by uid, as far as they are known.
+        held_back: jobs that get no grant, and why: slots.py.
+        checking: jobs whose secrets are being read again: whether they have ended is not known before.
         gate_taint: the startup taint's key; "" for none.
         gate_deadline_seconds: how long after its creation a node is opened cold.
     """
@@ -46,6 +60,10 @@ class Fleet:
         self.todo = Todo()
         self.pods = PodSelection()
         self.refused: set[str] = set()
+        self.lists = ListBook()
+        self.secrets: dict[str, tuple[SecretReference, ...]] = {}
+        self.checking: set[str] = set()
+        self.held_back: dict[str, set[str]] = {}
         self.gate_taint = gate_taint
         self.gate_deadline_seconds = gate_deadline_seconds
         self.is_started = False
@@ -63,6 +81,8 @@ class Fleet:
             record.suspects.update(record.image.entries if record.image is not None else ())
             self.suspect(record)
         for job in self.jobs.values():
+            self.lists.add(job.seen.list_uid, job=job.uid)
+            self.todo.news.add(job.uid)
             self.begin(job, now=now)
 
     def begin(self, job: JobRecord, *, now: Moment) -> None:
@@ -89,7 +109,7 @@ class Fleet:
         for name in job.names:
             record = self.nodes.get(name)
             if record is not None:
-                record.standings.pop(job.uid, None)
+                self._note_slot(job, name, record.standings.pop(job.uid, None), None)
         self._look_at_gates()
         job.tally = type(job.tally)()
         job.names = set()
@@ -158,6 +178,7 @@ class Fleet:
         before = record.standings.pop(job.uid, None)
         if before is not None:
             job.tally.change(record.name, before, None, order=None)
+            self._note_slot(job, record.name, before, None)
             self.todo.dirty.add(job.uid)
             self.todo.hungry.add(job.uid)
 
@@ -218,11 +239,41 @@ class Fleet:
         record.standings[job.uid] = after
         order = order_of(after, uid=job.uid, name=record.name, node=record.node, image=record.live_image)
         job.tally.change(record.name, before, after, order=order)
+        self._note_slot(job, record.name, before, after)
+        self._note_denial(job, record)
         self.todo.dirty.add(job.uid)
         self.todo.hungry.add(job.uid)
         if job.is_gating:
             self.gate_of(record.name)
         self.schedule(job)
+
+    def _note_slot(self, job: JobRecord, name: str, before: Standing | None, after: Standing | None) -> None:
+        """Count the node for the job's list, where it comes to hold a slot or holds it no more."""
+        was_held, is_held = before is not None and before.holds_slot, after is not None and after.holds_slot
+        if was_held != is_held and self.lists.held(job.seen.list_uid, node=name, step=1 if is_held else -1):
+            self.todo.hungry |= self.lists.jobs(job.seen.list_uid)
+
+    def _note_denial(self, job: JobRecord, record: NodeRecord) -> None:
+        """Have a job's secrets looked at of which a node says that its pull was denied."""
+        template = job.seen.job.template if job.seen.job is not None else None
+        if template is None or not template.pull_secrets or record.image is None or job.task is None:
+            return
+        answer = record.image.answer(job.task.key)
+        if answer is not None and answer.reason in DENIALS:
+            self.todo.denied.add(job.uid)
+
+    def set_secrets(self, uid: str, references: tuple[SecretReference, ...]) -> None:
+        """Note which secret copies are a job's; NodeImages that have its image name them from now on."""
+        if self.secrets.get(uid) != references:
+            self.secrets[uid] = references
+            self.suspect_owned(uid)
+
+    def run_again(self, job: JobRecord, *, now: Moment) -> None:
+        """Have an active job's failed nodes tried again: something that they failed for has changed."""
+        if job.task is not None:
+            job.run_again(now=now.at)
+            self.begin(job, now=now)
+            self.suspect_owned(job.uid)
 
     def selects(self, job: JobRecord, record: NodeRecord) -> bool:
         """Tell whether a job is for a node: by the Node, or by a fake NodeImage."""

@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.clock import Moment
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.records import JobRecord, NodeRecord
 from daemon.coordinator.seen import ImageKey, SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.silence import heard_of
@@ -21,16 +22,32 @@ class Learning:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
+    def list_seen(self, seen: SeenList) -> bool:
+        """Take a list for new or changed; False where what is known is newer."""
+        is_new = self._fleet.lists.seen(seen)
+        if is_new:
+            self._fleet.todo.lists.add(seen.uid)
+            self._fleet.todo.hungry |= self._fleet.lists.jobs(seen.uid)
+        return is_new
+
+    def list_gone(self, uid: str) -> None:
+        """Take a list for gone; its jobs are still there."""
+        self._fleet.lists.gone(uid)
+        self._fleet.todo.lists.add(uid)
+
     def job_seen(self, seen: SeenJob, *, now: Moment) -> None:
         """Take a job for new or changed; what is older than what is known says nothing."""
         job = self._fleet.jobs.get(seen.uid)
         if job is None:
             job = self._fleet.jobs[seen.uid] = JobRecord(seen, now=now.at)
             if self._fleet.is_started:
+                self._fleet.todo.news.add(seen.uid)
+                self._fleet.lists.add(seen.list_uid, job=seen.uid)
                 self._fleet.begin(job, now=now)
             return
         if seen.version <= job.seen.version:
             return
+        self._fleet.todo.news.add(seen.uid)
         if self._fleet.is_started:
             self._job_changed(job, seen=seen, now=now)
         else:
@@ -42,6 +59,8 @@ class Learning:
         if job is None or not self._fleet.is_started:
             return
         self._fleet.end(job)
+        self._fleet.lists.remove(job.seen.list_uid, job=uid)
+        self._fleet.todo.news.add(uid)
         self._fleet.suspect_owned(uid)
         # Whoever keeps what was said of it learns by this that it is gone.
         self._fleet.todo.dirty.add(uid)
@@ -125,8 +144,13 @@ class Learning:
     def _job_changed(self, job: JobRecord, *, seen: SeenJob, now: Moment) -> None:
         is_edited = job.seen.generation != seen.generation or job.seen.status != seen.status
         course, task = job.course, job.task
+        is_moved = job.seen.list_uid != seen.list_uid
+        if is_moved:
+            self._fleet.end(job)
+            self._fleet.lists.remove(job.seen.list_uid, job=job.uid)
+            self._fleet.lists.add(seen.list_uid, job=job.uid)
         job.take(seen, now=now.at)
-        if (job.course, job.task) != (course, task):
+        if is_moved or (job.course, job.task) != (course, task):
             self._fleet.unlink(job, task)
             self._fleet.begin(job, now=now)
             self._fleet.suspect_owned(job.uid)

@@ -19,12 +19,14 @@ from daemon.coordinator.desk import Desk
 from daemon.coordinator.events import Gone, Listed, Seen, Stop
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.learning import Learning
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.outcomes import OutcomeListener, Outcomes, is_trouble
 from daemon.coordinator.passing import Passing
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.requests import Outcome, Request
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.sending import SENDERS
+from daemon.coordinator.sides import Side, Sides
 
 
 LONGEST_WAIT_SECONDS: Final = 5.0
@@ -34,7 +36,7 @@ TAKING_SECONDS: Final = 0.25
 # A single failure is that request's; from here on the API server is left alone.
 TROUBLES: Final = 3
 
-_NEEDED: Final = frozenset({"imagepulljobs", "nodeimages", "nodes"})
+_NEEDED: Final = frozenset({"imagepulljobs", "imagelistpulljobs", "nodeimages", "nodes"})
 
 Message = Seen | Gone | Listed | Outcome | Stop
 
@@ -55,6 +57,10 @@ class LoopListener(OutcomeListener, Protocol):
         ...
 
 
+def _no_sides(_loop: "CoordinatorLoop") -> Sides:
+    return {}
+
+
 class CoordinatorLoop:
     """
     Leads for one term; `run` belongs in a thread of its own, `post` and `stop` are for any thread.
@@ -67,6 +73,7 @@ class CoordinatorLoop:
         follow_pods: watches the Pods of these namespaces, and returns those that are watched no more.
         listener: hears what happens.
         clock: the time.
+        make_sides: makes what else is seen to: lists and secrets.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class CoordinatorLoop:
         follow_pods: Callable[[frozenset[str]], tuple[str, ...]],
         listener: LoopListener,
         clock: Clock,
+        make_sides: "Callable[[CoordinatorLoop], Sides]" = _no_sides,
     ) -> None:
         self.fleet = fleet
         self.budget = budget
@@ -94,6 +102,9 @@ class CoordinatorLoop:
         self._clock = clock
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._missing = set(_NEEDED)
+        sides = make_sides(self)
+        self._sides = tuple(sides.values())
+        self._side_of = {about: side for abouts, side in sides.items() for about in abouts}
         self._namespaces: frozenset[str] = frozenset()
         self._is_ending = False
         self._troubles = 0
@@ -120,8 +131,15 @@ class CoordinatorLoop:
             return
         self._passing.passed(now)
         self.desk.recall(now)
+        self._look(now)
         self._watch_pods()
         self._send_all(now)
+
+    def _look(self, now: Moment) -> None:
+        """Have the sides look at what is new, before anything is sent."""
+        news, self.fleet.todo.news = frozenset(self.fleet.todo.news), set()
+        for side in self._sides:
+            side.look(news, now=now)
 
     def _take_all(self, *, wait_seconds: float) -> None:
         """Wait for the first message or the time, then take what has come, a bounded part of it."""
@@ -153,7 +171,7 @@ class CoordinatorLoop:
             case Stop():
                 self._is_ending = True
 
-    def _see(self, value: SeenJob | SeenNode | SeenNodeImage | SeenPod, *, now: Moment) -> None:
+    def _see(self, value: SeenJob | SeenNode | SeenNodeImage | SeenPod | SeenList, *, now: Moment) -> None:
         match value:
             case SeenNodeImage():
                 self._learning.image_seen(value, now=now)
@@ -161,6 +179,8 @@ class CoordinatorLoop:
                 self._learning.node_seen(value, now=now)
             case SeenJob():
                 self._learning.job_seen(value, now=now)
+            case SeenList():
+                self._learning.list_seen(value)
             case SeenPod():
                 # What a watch that has been ended had still to tell says nothing.
                 if value.namespace in self._namespaces:
@@ -174,6 +194,8 @@ class CoordinatorLoop:
                 self._learning.node_gone(gone.name, uid=gone.uid, now=now)
             case "imagepulljobs":
                 self._learning.job_gone(gone.uid)
+            case "imagelistpulljobs":
+                self._learning.list_gone(gone.uid)
             case _:
                 self._learning.pod_gone(gone.namespace, name=gone.name, now=now)
 
@@ -190,7 +212,11 @@ class CoordinatorLoop:
     def _end(self, outcome: Outcome, *, now: Moment) -> None:
         self.in_flight -= 1
         self._listener.ended(outcome)
-        self._outcomes.take(outcome, now=now)
+        side = self._side_of.get(outcome.request.about)
+        if side is not None:
+            side.take(outcome, now=now)
+        else:
+            self._outcomes.take(outcome, now=now)
         if not is_trouble(outcome.error):
             self._troubles = 0
             return
@@ -216,18 +242,29 @@ class CoordinatorLoop:
 
     def _next(self, now: Moment) -> Request | None:
         """Choose what is asked next; a write takes a token first."""
-        request = self._outcomes.read(now) or self.agenda.read(now)
+        request = self._outcomes.read(now) or self.agenda.read(now) or self._of_sides(lambda side: side.read(now))
         if request is not None:
             return request
-        if not self.agenda.has_work():
+        if not self._has_work():
             self.budget.rest()
             return None
         if not self.budget.take():
             return None
-        request = self.agenda.next(now)
+        request = self._next_write(now)
         if request is None:
             self.budget.give_back()
         return request
+
+    def _has_work(self) -> bool:
+        return self.agenda.has_work() or any(side.has_work() for side in self._sides)
+
+    def _next_write(self, now: Moment) -> Request | None:
+        """Choose what is written next; lists and secrets go before grants, which may wait for them."""
+        urgent = self.agenda.urgent(now)
+        return urgent or self._of_sides(lambda side: side.next(now)) or self.agenda.next(now)
+
+    def _of_sides(self, ask: "Callable[[Side], Request | None]") -> Request | None:
+        return next((request for side in self._sides if (request := ask(side)) is not None), None)
 
     def _seconds_left(self) -> float:
         """Return how long the loop may wait when no message comes."""
@@ -239,6 +276,7 @@ class CoordinatorLoop:
             waits.append((wake - now.at) / timedelta(seconds=1))
         if (due := self.desk.next_seconds()) is not None:
             waits.append(due - now.seconds)
+        waits += [due - now.seconds for side in self._sides if (due := side.next_seconds()) is not None]
         reads = (self._outcomes.next_read_seconds(), self.agenda.next_read_seconds())
         waits += [
             at_seconds - now.seconds for at_seconds in reads if at_seconds is not None and at_seconds > now.seconds

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from daemon.api.nodeimage import ImageSpec, Phase, SandboxConfig, TagEntry, TagStatus
+from daemon.api.nodeimage import ImageSpec, Phase, SandboxConfig, SecretReference, TagEntry, TagStatus
 from daemon.api.reasons import Reason
 from daemon.api.wire import to_wire
 from daemon.cluster.interface import Operation, Resource
@@ -19,6 +19,8 @@ from daemon.cluster.patches import guard, pointer
 from daemon.coordinator.seen import PLAIN_SETTINGS, ImageKey, SeenNode, SeenNodeImage
 from daemon.coordinator.silence import NO_RESPONSE
 
+
+NO_SECRETS: Final[Mapping[str, tuple[SecretReference, ...]]] = {}
 
 _COUNTED: Final = (Phase.SUCCEEDED, Phase.FAILED, Phase.PULLING, Phase.WAITING)
 
@@ -28,6 +30,7 @@ def spec_patch(
     *,
     entries: Mapping[ImageKey, TagEntry | None],
     sandboxes: Mapping[str, SandboxConfig],
+    secrets: Mapping[str, tuple[SecretReference, ...]] = NO_SECRETS,
     labels: Mapping[str, str] | None = None,
     tests_resource_version: bool = False,
 ) -> tuple[Operation, ...]:
@@ -35,16 +38,17 @@ def spec_patch(
     Return the JSON Patch that changes what a node should have, and its labels.
 
     It is refused (HTTP 422) where the object is another of that name or anyone has changed its spec since; a status
-    that was written since does not hinder it. A repository without a tag goes; pull secrets stay.
+    that was written since does not hinder it. A repository without a tag goes.
 
     Args:
         seen: the NodeImage as it was read.
         entries: those that change; None takes one away.
         sandboxes: by repository, where that changes.
+        secrets: the pull secrets by repository, where those change.
         labels: all that it should have; None leaves them.
         tests_resource_version: nothing else may have changed either, the status for one.
     """
-    images = _changed(seen, entries=entries, sandboxes=sandboxes)
+    images = _changed(seen, entries=entries, sandboxes=sandboxes, secrets=secrets)
     version = str(seen.version) if tests_resource_version else None
     return (
         *guard(uid=seen.uid, generation=seen.generation, resource_version=version),
@@ -60,6 +64,7 @@ def new_node_image(
     api_version: str,
     entries: Mapping[ImageKey, TagEntry],
     sandboxes: Mapping[str, SandboxConfig],
+    secrets: Mapping[str, tuple[SecretReference, ...]] = NO_SECRETS,
 ) -> Resource:
     """
     Return the NodeImage of a node that has none, with what it should have in it.
@@ -67,7 +72,7 @@ def new_node_image(
     It goes with its Node, which owns it, wherever a garbage collector runs.
     """
     owner = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
-    images = _images_of(entries, sandboxes=sandboxes)
+    images = _images_of(entries, sandboxes=sandboxes, secrets=secrets)
     return {
         "apiVersion": api_version,
         "kind": "NodeImage",
@@ -101,18 +106,26 @@ def silent_status_patch(seen: SeenNodeImage, *, keys: Sequence[ImageKey], now: d
 
 
 def _changed(
-    seen: SeenNodeImage, *, entries: Mapping[ImageKey, TagEntry | None], sandboxes: Mapping[str, SandboxConfig]
+    seen: SeenNodeImage,
+    *,
+    entries: Mapping[ImageKey, TagEntry | None],
+    sandboxes: Mapping[str, SandboxConfig],
+    secrets: Mapping[str, tuple[SecretReference, ...]],
 ) -> dict[str, ImageSpec | None]:
     """Make the whole value of each repository that changes; None for one that goes."""
-    touched = {key.repository for key in entries} | set(sandboxes)
+    touched = {key.repository for key in entries} | set(sandboxes) | set(secrets)
     standing = {key: entry for key, entry in seen.entries.items() if key.repository in touched}
     wanted = {key: entry for key, entry in {**standing, **entries}.items() if entry is not None}
     images: dict[str, ImageSpec | None] = dict.fromkeys(sorted(touched & _repositories(seen)))
-    return images | _images_of(wanted, sandboxes=sandboxes, seen=seen)
+    return images | _images_of(wanted, sandboxes=sandboxes, secrets=secrets, seen=seen)
 
 
 def _images_of(
-    entries: Mapping[ImageKey, TagEntry], *, sandboxes: Mapping[str, SandboxConfig], seen: SeenNodeImage | None = None
+    entries: Mapping[ImageKey, TagEntry],
+    *,
+    sandboxes: Mapping[str, SandboxConfig],
+    secrets: Mapping[str, tuple[SecretReference, ...]],
+    seen: SeenNodeImage | None = None,
 ) -> dict[str, ImageSpec]:
     """Group entries by repository, both in order."""
     tags: dict[str, list[TagEntry]] = {}
@@ -123,7 +136,8 @@ def _images_of(
     for repository, found in tags.items():
         own = settings.get(repository, PLAIN_SETTINGS)
         sandbox = sandboxes.get(repository, own.sandbox_config)
-        images[repository] = ImageSpec(tags=tuple(found), pull_secrets=own.pull_secrets, sandbox_config=sandbox)
+        pull_secrets = secrets.get(repository, own.pull_secrets)
+        images[repository] = ImageSpec(tags=tuple(found), pull_secrets=pull_secrets, sandbox_config=sandbox)
     return images
 
 

@@ -9,11 +9,13 @@ import msgspec
 _UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
+class Owner(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One of metadata.ownerReferences."""
 
     kind: str = ""
     uid: str = ""
+    api_version: str = ""
+    controller: bool | None = None
 
 
 class ObjectMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

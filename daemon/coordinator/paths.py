@@ -9,9 +9,10 @@ NODES = "/api/v1/nodes"
 
 
 class Paths(msgspec.Struct, frozen=True):
-    """The paths below the API server's address; `version` is v1beta1 or v1alpha1."""
+    """The paths below the API server's address; `version` is v1beta1 or v1alpha1, `has_lists`: lists are served too."""
 
     version: str
+    has_lists: bool = True
 
     @property
     def api_version(self) -> str:
@@ -28,6 +29,11 @@ class Paths(msgspec.Struct, frozen=True):
         """Every ImagePullJob of every namespace."""
         return f"/apis/{GROUP}/{self.version}/imagepulljobs"
 
+    @property
+    def lists(self) -> str:
+        """Every ImageListPullJob of every namespace."""
+        return f"/apis/{GROUP}/{self.version}/imagelistpulljobs"
+
     def node_image(self, name: str) -> str:
         """One NodeImage."""
         return f"{self.node_images}/{name}"
@@ -35,6 +41,14 @@ class Paths(msgspec.Struct, frozen=True):
     def job(self, namespace: str, *, name: str) -> str:
         """One ImagePullJob."""
         return f"/apis/{GROUP}/{self.version}/namespaces/{namespace}/imagepulljobs/{name}"
+
+    def jobs_in(self, namespace: str) -> str:
+        """Every ImagePullJob of a namespace."""
+        return f"/apis/{GROUP}/{self.version}/namespaces/{namespace}/imagepulljobs"
+
+    def list(self, namespace: str, *, name: str) -> str:
+        """One ImageListPullJob."""
+        return f"/apis/{GROUP}/{self.version}/namespaces/{namespace}/imagelistpulljobs/{name}"
 
 
 def node(name: str) -> str:

@@ -97,6 +97,11 @@ class JobRecord:
         if told is not None and (self.last_refresh is None or told > self.last_refresh):
             self.last_refresh = told
 
+    def run_again(self, *, now: datetime) -> None:
+        """Take it for edited now: what was granted before and failed is tried again."""
+        self.edited_at = now.replace(microsecond=0) + timedelta(seconds=1)
+        self.task = task_of(self.seen, edited_at=self.edited_at)
+
     @property
     def uid(self) -> str:
         """Which job."""

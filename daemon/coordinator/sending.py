@@ -13,6 +13,8 @@ from daemon.cluster.errors import ClusterError, ServerFailed
 from daemon.cluster.interface import RawApi
 from daemon.cluster.metadata import UNREADABLE
 from daemon.coordinator.decoding import job_of, node_image_of, node_of
+from daemon.coordinator.lists.decoding import list_of
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.requests import About, Outcome, Request
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
 
@@ -20,10 +22,12 @@ from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage
 SENDERS: Final = 16
 TIMEOUT_SECONDS: Final = 4.0
 
-_DECODERS: Final[Mapping[About, Callable[[bytes], SeenNodeImage | SeenNode | SeenJob]]] = {
+_DECODERS: Final[Mapping[About, Callable[[bytes], SeenNodeImage | SeenNode | SeenJob | SeenList]]] = {
     About.NODE_IMAGE: node_image_of,
     About.NODE: node_of,
     About.JOB: job_of,
+    About.LIST: list_of,
+    About.CHILD: job_of,
 }
 
 
@@ -61,6 +65,9 @@ class Senders:
         if not self._may_send():
             return Outcome(request=request, was_sent=False)
         try:
+            if request.errand is not None:
+                answer = request.errand.run(self._api, may_send=self._may_send, timeout_seconds=TIMEOUT_SECONDS)
+                return Outcome(request=request, answer=answer)
             body = self._answer(request)
         except ClusterError as error:
             return Outcome(request=request, error=error)

@@ -42,6 +42,7 @@ class Tally:
         self._changed = 0
         self._candidates: dict[str, Order] = {}
         self._heap: list[tuple[Order, str]] = []
+        self._aside: set[str] = set()
         self._turns = Dues()
         self._renewals = Dues()
 
@@ -86,21 +87,24 @@ class Tally:
 
     def first(self) -> str | None:
         """Return the candidate whose turn it is."""
-        while self._heap and self._candidates.get(self._heap[0][1]) != self._heap[0][0]:
+        while self._heap and not self._is_first(*self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][1] if self._heap else None
 
     def set_aside(self, node: str) -> None:
         """Take a candidate out of the row, which can't be served now; `offer` puts it back."""
-        # It may stand there twice: as it is, and as it was before it was no candidate for a while.
-        while self._heap and self._heap[0][1] == node:
-            heapq.heappop(self._heap)
+        self._aside.add(node)
 
     def offer(self, node: str) -> None:
         """Put a candidate back into the row."""
         order = self._candidates.get(node)
-        if order is not None:
+        if order is not None and node in self._aside:
+            self._aside.discard(node)
             heapq.heappush(self._heap, (order, node))
+
+    def is_in_row(self, node: str) -> bool:
+        """Tell whether a node is a candidate that is not set aside."""
+        return node in self._candidates and node not in self._aside
 
     def next_turn(self) -> datetime | None:
         """Return when the next node's turn comes by time alone: its renewal, or another round."""
@@ -186,15 +190,21 @@ class Tally:
     def _rank(self, node: str, order: Order | None) -> None:
         if order is None:
             self._candidates.pop(node, None)
+            self._aside.discard(node)
         elif self._candidates.get(node) != order:
             self._candidates[node] = order
+            self._aside.discard(node)
             heapq.heappush(self._heap, (order, node))
             self._prune()
+
+    def _is_first(self, order: Order, node: str) -> bool:
+        return self._candidates.get(node) == order and node not in self._aside
 
     def _prune(self) -> None:
         """Drop outdated candidates once they are most of the heap: where slots are plenty nobody asks for the first."""
         if len(self._heap) > 2 * len(self._candidates) + FEW:
-            self._heap = [(order, node) for node, order in self._candidates.items()]
+            row = ((order, node) for node, order in self._candidates.items() if node not in self._aside)
+            self._heap = list(row)
             heapq.heapify(self._heap)
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from daemon.clock import Clock
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
-from daemon.cluster.discovery import served_version
+from daemon.cluster.discovery import served_version, served_versions
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import RawApi, Telemetry, WatchApi
 from daemon.config import CoordinatorSettings
@@ -28,6 +28,9 @@ from daemon.coordinator.witness import Witness
 DISCOVERY_TIMEOUT_SECONDS: Final = 10.0
 # A request on its way ends in four seconds; then nothing more is sent.
 END_SECONDS: Final = 6.0
+
+_JOBS: Final = "imagepulljobs"
+_LISTS: Final = "imagelistpulljobs"
 
 
 class CoordinatorApi(WatchApi, RawApi, Protocol):
@@ -98,9 +101,9 @@ class Term:
     def _run(self) -> None:
         """Lead under one version of our kinds after another, as the server serves them."""
         failures = 0
-        while (version := self._version()) is not None:
+        while (paths := self._paths()) is not None:
             began_seconds = self._clock.now().seconds
-            self._lead_under(Paths(version))
+            self._lead_under(paths)
             is_steady = self._clock.now().seconds - began_seconds >= DISCOVERY_TIMEOUT_SECONDS
             failures = 0 if is_steady else failures + 1
             self._stopping.wait(backoff_seconds(failures) if failures else 0.0)
@@ -136,15 +139,17 @@ class Term:
         watches.stop()
         self._witness.loop_ended()
 
-    def _version(self) -> str | None:
-        """Ask which version is served until there is one; None once stopped."""
+    def _paths(self) -> Paths | None:
+        """Ask which version of our kinds is served until there is one; None once stopped."""
         failures = 0
         while not self._stopping.is_set():
             try:
-                return served_version(self._api, "imagepulljobs", timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+                version = served_version(self._api, _JOBS, timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+                served = served_versions(self._api, (_JOBS, _LISTS), timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+                return Paths(version, has_lists=served.get(_LISTS) == version)
             except ClusterError as error:
                 failures += 1
-                self._witness.watch_failed("imagepulljobs", error)
+                self._witness.watch_failed(_JOBS, error)
                 self._stopping.wait(asked_seconds(error) + backoff_seconds(failures))
         return None
 

@@ -15,6 +15,9 @@ class Todo:
         silent: nodes in whose place a status has to be written.
         gates: nodes whose startup taint may have to go.
         ripe: finished jobs whose time to live is over.
+        denied: jobs for which a node was denied an image.
+        news: jobs that are new, changed or gone, for whoever looks after more than their nodes.
+        lists: image lists that are new, changed or gone.
         unread: nodes of which a request's outcome is not known.
     """
 
@@ -26,6 +29,9 @@ class Todo:
         self.silent: set[str] = set()
         self.gates: set[str] = set()
         self.ripe: set[str] = set()
+        self.denied: set[str] = set()
+        self.news: set[str] = set()
+        self.lists: set[str] = set()
         self.unread: set[str] = set()
 
     @property

@@ -15,11 +15,13 @@ from daemon.cluster.metadata import Identity
 from daemon.cluster.reflector import Reflector
 from daemon.coordinator.decoding import job_of, node_image_of, node_of, pod_of
 from daemon.coordinator.events import Gone, Listed, Seen
+from daemon.coordinator.lists.decoding import list_of
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.paths import NODES, Paths, pods
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
 
 
-Value = TypeVar("Value", SeenJob, SeenNode, SeenNodeImage, SeenPod)
+Value = TypeVar("Value", SeenJob, SeenNode, SeenNodeImage, SeenPod, SeenList)
 
 Post = Callable[[Seen | Gone | Listed], None]
 Spawn = Callable[[str, Callable[[], None]], object]
@@ -72,7 +74,9 @@ class Watches:
         self._gone = gone
         self._telemetry = telemetry
         self._clock = clock
-        self._fixed: dict[str, Reflector[SeenJob] | Reflector[SeenNode] | Reflector[SeenNodeImage]] = {}
+        self._fixed: dict[
+            str, Reflector[SeenJob] | Reflector[SeenNode] | Reflector[SeenNodeImage] | Reflector[SeenList]
+        ] = {}
         self._pods: dict[str, Reflector[SeenPod]] = {}
 
     @property
@@ -97,6 +101,12 @@ class Watches:
         images = self._reflector("nodeimages", path=self._paths.node_images, decode=node_image_of)
         nodes = self._reflector("nodes", path=NODES, decode=node_of)
         self._fixed = {"imagepulljobs": jobs, "nodeimages": images, "nodes": nodes}
+        if self._paths.has_lists:
+            self._fixed["imagelistpulljobs"] = self._reflector(
+                "imagelistpulljobs", path=self._paths.lists, decode=list_of
+            )
+        else:
+            self._post(Listed("imagelistpulljobs"))
         for resource, reflector in self._fixed.items():
             self._spawn(f"watch-{resource}", reflector.run)
 

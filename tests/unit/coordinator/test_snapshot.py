@@ -63,7 +63,7 @@ def _after(seen: Sequence[SeenJob | SeenNode | SeenNodeImage], *, is_listed: boo
     )
     for one in seen:
         loop.post(Seen(one))
-    for resource in ("imagepulljobs", "nodeimages", "nodes") if is_listed else ():
+    for resource in ("imagepulljobs", "imagelistpulljobs", "nodeimages", "nodes") if is_listed else ():
         loop.post(Listed(resource))
     loop.post(Stop())
     loop.run()

@@ -105,6 +105,7 @@ class VirtualCoordinator:
     def start(self) -> None:
         """List everything, and watch."""
         self._api.watches.append(self._hear)
+        self._timeline.after(0.0, partial(self._post, Listed("imagelistpulljobs")))
         for resource in (JOBS, IMAGES, NODES):
             documents = list(self._api.objects(resource))
             self._chance.shuffle(documents)

@@ -1,0 +1,1 @@
+"""Pull secrets in a cluster: copies that agents may read, made of what the jobs' namespaces have."""
