@@ -27,15 +27,17 @@ class AgentStage:
         self._python = base.interpreter(place.folder / "python"), (base.packages(),)
 
     @contextlib.contextmanager
-    def agent(self, node_name: str) -> Iterator[tuple[AgentProcess, NodeImageOnServer]]:
-        """Run an agent of a node, ready and with nothing wanted yet."""
+    def agent(
+        self, node_name: str, *, containerd: Containerd | None = None
+    ) -> Iterator[tuple[AgentProcess, NodeImageOnServer]]:
+        """Run an agent of a node, ready and with nothing wanted yet; of another containerd, where one is given."""
         node_image = NodeImageOnServer(self.apiserver, node_name)
         node_image.create()
         agent = AgentProcess(
             self.apiserver,
             self.place.folder / node_name,
             node_name=node_name,
-            endpoint=self.containerd.endpoint,
+            endpoint=(containerd or self.containerd).endpoint,
             python=self._python,
         )
         with agent:
