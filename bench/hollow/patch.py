@@ -78,7 +78,11 @@ def _counts(statuses: Statuses) -> dict[str, int]:
 
 
 def _conditions(generation: int, *, started_at: datetime) -> Operation:
-    told = (("RuntimeReady", "RuntimeAnswers", RUNTIME), ("SpaceSufficient", "EnoughSpace", "no image waits for space"))
+    told = (
+        ("RuntimeReady", "RuntimeAnswers", RUNTIME),
+        ("SpaceSufficient", "EnoughSpace", "no image waits for space"),
+        ("SoleReporter", "NoOtherDaemon", "nobody else was seen to write this status"),
+    )
     said = {"status": "True", "lastTransitionTime": format_time(started_at), "observedGeneration": generation}
     value = [{"type": name, "reason": reason, "message": message, **said} for name, reason, message in told]
     return _set("conditions", value=value)

@@ -13,6 +13,7 @@ import msgspec
 
 from daemon.api.findings import printable
 from daemon.api.nodeimage import Phase
+from daemon.api.reasons import Word
 from daemon.clock import Moment
 from daemon.cluster.recorder import Regarding
 from daemon.node.task import NodeState, Task
@@ -20,6 +21,7 @@ from daemon.node.task import NodeState, Task
 
 SUCCEEDED: Final = "PullImageSucceed"
 FAILED: Final = "PullImageFailed"
+OTHER_DAEMON: Final = str(Word.OTHER_DAEMON)
 _JOB: Final = "ImagePullJob"
 
 
@@ -73,8 +75,17 @@ class Announcer:
                     action="PullImage",
                 )
 
+    def other_daemon(self, words: str, uid: str) -> None:
+        """Announce that another daemon writes the status too; CRDs of OpenKruise's have no condition to say it in."""
+        self._recorder.record(
+            self._node_image(uid), kind="Warning", reason=OTHER_DAEMON, note=words, action="WriteStatus"
+        )
+
+    def _node_image(self, uid: str) -> Regarding:
+        return Regarding(api_version=self._api_version, kind="NodeImage", name=self._node_name, uid=uid)
+
     def _concerned(self, task: Task, *, uid: str) -> Iterator[Regarding]:
-        yield Regarding(api_version=self._api_version, kind="NodeImage", name=self._node_name, uid=uid)
+        yield self._node_image(uid)
         if not self._has_owner_events or task.phase is not Phase.FAILED:
             return
         for owner in task.wanted.owners:

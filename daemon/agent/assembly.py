@@ -123,7 +123,7 @@ def assembled(
     recorder = _recorder(api, settings, watchman=watchman, metrics=metrics)
     announcer = Announcer(recorder, node_name=settings.node_name, has_owner_events=settings.has_owner_events)
     agent = AgentIdentity(version=__version__, started_at=view.started_at)
-    writer = StatusWriter(api, agent=agent, clock=clock, listener=watchman)
+    writer = StatusWriter(api, agent=agent, clock=clock, listener=watchman, announce=announcer.other_daemon)
     loop = NodeLoop(
         runtime,
         credentials=ClusterCredentials(api, credentials=credentials, secret_namespace=settings.secret_namespace),

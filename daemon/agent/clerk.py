@@ -12,9 +12,11 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from daemon.agent import rival
 from daemon.agent.document import IMAGE_STATUSES, Part, Parts, foreign_conditions, parts_of
+from daemon.agent.rival import Rival
 from daemon.cluster.interface import Operation, Resource
-from daemon.cluster.metadata import metadata_of
+from daemon.cluster.metadata import metadata_of, writings_of
 from daemon.cluster.patches import guard, pointer
 from daemon.node.report import Pacing, Report, due_seconds, noted, wrote
 
@@ -27,11 +29,16 @@ LAST_RETRY_SECONDS: Final = 0.5
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """A NodeImage as the API server has it: whose it is, of which version, and its status."""
+    """
+    A NodeImage as the API server has it: whose it is, of which version, and its status.
+
+    `writer` is who else wrote its status last, "" where that is not told.
+    """
 
     uid: str
     resource_version: str
     status: object = None
+    writer: str = ""
 
     @property
     def parts(self) -> Parts:
@@ -51,7 +58,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     Everything that decides about the next write.
 
     `observed` is the newest state of the object, None where there is none. `is_contested`: another writer has changed
-    what we said. `failures` counts the writes that failed in a row.
+    what we said, `rival` who that may be. `failures` counts the writes that failed in a row.
     """
 
     report: Report = Report()
@@ -60,6 +67,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     observed_seconds: float = 0.0
     written: Written | None = None
     is_contested: bool = False
+    rival: Rival | None = None
     mended_seconds: float = float("-inf")
     not_before_seconds: float = float("-inf")
     failures: int = 0
@@ -79,18 +87,36 @@ def saw(clerk: Clerk, observed: Observed | None, *, now_seconds: float) -> Clerk
     """
     if observed is None or clerk.observed is None or clerk.observed.uid != observed.uid:
         fresh = Clerk(report=clerk.report, observed=observed, observed_seconds=now_seconds)
-        return replace(fresh, mended_seconds=clerk.mended_seconds)
+        return replace(fresh, mended_seconds=clerk.mended_seconds, rival=clerk.rival)
     if _is_older(observed, clerk.observed):
         return clerk
     is_contested = clerk.written is not None and observed.parts != clerk.written.accepted
-    return replace(clerk, observed=observed, is_contested=is_contested)
+    is_news = is_contested and observed.parts != clerk.observed.parts
+    found = _sighted(clerk, observed, now_seconds=now_seconds) if is_news else _named(clerk.rival, observed)
+    return replace(clerk, observed=observed, is_contested=is_contested, rival=found)
+
+
+def other_daemon(clerk: Clerk, *, now_seconds: float) -> Rival | None:
+    """Return another daemon that writes this status, None where none is known."""
+    return rival.standing(clerk.rival, now_seconds=now_seconds)
+
+
+def _sighted(clerk: Clerk, observed: Observed, *, now_seconds: float) -> Rival | None:
+    if clerk.written is not None and rival.is_for_silence(observed.parts, accepted=clerk.written.accepted):
+        return clerk.rival
+    return rival.sighted(clerk.rival, name=observed.writer, now_seconds=now_seconds)
+
+
+def _named(found: Rival | None, observed: Observed) -> Rival | None:
+    """Add the name of one that was noticed by the answer to a write, which does not tell it."""
+    return replace(found, name=observed.writer) if found and not found.name and observed.writer else found
 
 
 def due(clerk: Clerk) -> float | None:
     """Tell when to write next, in seconds of the clock; None while there is nothing to write, or nowhere."""
     if clerk.observed is None or clerk.report.uid != clerk.observed.uid:
         return None
-    reasons = [at for at in (_first(clerk), _news(clerk), _mend(clerk)) if at is not None]
+    reasons = [at for at in (_first(clerk), _news(clerk), _mend(clerk), _quiet(clerk)) if at is not None]
     return max(min(reasons), clerk.not_before_seconds) if reasons else None
 
 
@@ -118,6 +144,12 @@ def _mend(clerk: Clerk) -> float | None:
     return clerk.mended_seconds + MEND_AGAIN_SECONDS if clerk.is_contested else None
 
 
+def _quiet(clerk: Clerk) -> float | None:
+    """Say it when nobody else has written for long."""
+    is_told = clerk.rival is not None and clerk.rival.is_certain
+    return clerk.rival.seen_seconds + rival.QUIET_SECONDS if clerk.rival and is_told else None
+
+
 def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed, now_seconds: float) -> Clerk:
     """
     Note a write that succeeded; the report may be older than the newest, which then differs from it.
@@ -129,7 +161,10 @@ def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed,
     mended_seconds = now_seconds if clerk.is_contested else clerk.mended_seconds
     done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, accepted=accepted))
     settled = replace(done, is_contested=answer.parts != accepted, mended_seconds=mended_seconds, failures=0)
-    return replace(settled, not_before_seconds=float("-inf"))
+    found = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
+    if settled.is_contested:
+        found = _sighted(settled, answer, now_seconds=now_seconds)
+    return replace(settled, not_before_seconds=float("-inf"), rival=found)
 
 
 def _accepted(clerk: Clerk, *, sent: Parts, answer: Observed) -> Parts:
@@ -201,6 +236,7 @@ def observed_of(resource: Resource) -> Observed:
         uid=str(metadata.get("uid", "")),
         resource_version=str(metadata.get("resourceVersion", "")),
         status=resource.get("status"),
+        writer=rival.name_of(writings_of(resource)),
     )
 
 

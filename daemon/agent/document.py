@@ -31,8 +31,9 @@ _COUNTERS: Final[Mapping[str, Phase]] = {
 _PLAIN: Final = ("desired", *_COUNTERS, "observedGeneration", "prewarm")
 _RUNTIME_READY: Final = "RuntimeReady"
 _SPACE_SUFFICIENT: Final = "SpaceSufficient"
+_SOLE_REPORTER: Final = "SoleReporter"
 # Not a set: where a schema is loose, a type may be what no set can look for.
-_CONDITIONS: Final = (_RUNTIME_READY, _SPACE_SUFFICIENT)
+_CONDITIONS: Final = (_RUNTIME_READY, _SPACE_SUFFICIENT, _SOLE_REPORTER)
 
 
 class AgentIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,9 @@ def parts_of(status: object) -> Parts:
     return parts
 
 
-def document_of(report: Report, *, agent: AgentIdentity, earlier: Parts, now: datetime) -> Parts:
+def document_of(
+    report: Report, *, agent: AgentIdentity, earlier: Parts, now: datetime, other_daemon: str = ""
+) -> Parts:
     """
     Put a report into the parts that its NodeImage's status should have.
 
@@ -64,6 +67,7 @@ def document_of(report: Report, *, agent: AgentIdentity, earlier: Parts, now: da
         agent: who says it.
         earlier: the parts that were said before: a condition that stands keeps the time of its last transition.
         now: this moment, which becomes `prewarm.agent.reportedAt`.
+        other_daemon: what is to be said of another that writes this status too, "" where nobody does.
     """
     statuses = report.statuses.values()
     parts: Parts = {(IMAGE_STATUSES, repository): value for repository, value in _image_statuses(report).items()}
@@ -71,7 +75,10 @@ def document_of(report: Report, *, agent: AgentIdentity, earlier: Parts, now: da
     for name, phase in _COUNTERS.items():
         parts[name,] = sum(1 for status in statuses if status.phase is phase)
     parts["observedGeneration",] = report.generation
-    parts["conditions",] = _conditions(report, earlier=earlier, now=now)
+    parts["conditions",] = [
+        {**_since(one, earlier=earlier, now=now), "observedGeneration": report.generation}
+        for one in (*_of_the_node(report), _sole_reporter(other_daemon))
+    ]
     parts["prewarm",] = {"agent": _agent(report, agent=agent, now=now)}
     return parts
 
@@ -97,7 +104,7 @@ def _agent(report: Report, *, agent: AgentIdentity, now: datetime) -> dict[str, 
     return {name: value for name, value in said.items() if value}
 
 
-def _conditions(report: Report, *, earlier: Parts, now: datetime) -> list[dict[str, object]]:
+def _of_the_node(report: Report) -> tuple[dict[str, object], ...]:
     runtime = _condition(
         _RUNTIME_READY,
         problem=None if report.is_runtime_up else (Reason.RUNTIME_UNAVAILABLE, report.runtime_problem),
@@ -108,11 +115,18 @@ def _conditions(report: Report, *, earlier: Parts, now: datetime) -> list[dict[s
         problem=(Reason.DISK_LOW, report.space_problem) if report.space_problem else None,
         good=(Word.ENOUGH_SPACE, "no image waits for space"),
     )
-    said = {"observedGeneration": report.generation}
-    return [{**_since(one, earlier=earlier, now=now), **said} for one in (runtime, space)]
+    return runtime, space
 
 
-def _condition(name: str, *, problem: tuple[Reason, str] | None, good: tuple[Word, str]) -> dict[str, object]:
+def _sole_reporter(other_daemon: str) -> dict[str, object]:
+    return _condition(
+        _SOLE_REPORTER,
+        problem=(Word.OTHER_DAEMON, other_daemon) if other_daemon else None,
+        good=(Word.NO_OTHER_DAEMON, "nobody else was seen to write this status"),
+    )
+
+
+def _condition(name: str, *, problem: tuple[Reason | Word, str] | None, good: tuple[Word, str]) -> dict[str, object]:
     reason, message = problem or good
     status = "False" if problem else "True"
     return {"type": name, "status": status, "reason": str(reason), "message": message[:LONGEST_MESSAGE]}

@@ -37,6 +37,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     is_synced: bool = False
     last_contact_at: datetime | None = None
     api_problem: str = ""
+    other_daemon: str = ""
     space: Space | None = None
     settings: Mapping[str, object] = {}
 
@@ -51,6 +52,7 @@ def state_json(state: NodeState, *, about: About, now: Moment) -> bytes:
             "synced": about.is_synced,
             "last_contact_at": _time(about.last_contact_at),
             "problem": about.api_problem,
+            "other_daemon": about.other_daemon,
         },
         "runtime": {
             "endpoint": about.runtime_endpoint,

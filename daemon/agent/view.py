@@ -97,7 +97,7 @@ class View:
             "/healthz": lambda: health({"loop": self._pulse.check, **beside}, failed_status=UNHEALTHY),
             "/readyz": lambda: health(ready, failed_status=NOT_READY),
             "/metrics": lambda: _metrics(metrics, last_sync=watch.last_sync),
-            "/state": lambda: self._state_answer(last_sync=watch.last_sync, problem=watchman.problem(watch.last_sync)),
+            "/state": lambda: self._state_answer(watch=watch, watchman=watchman),
         }
 
     def _runtime_problem(self) -> str:
@@ -106,7 +106,8 @@ class View:
             return f"RuntimeUnavailable: {state.runtime_problem}"
         return "" if state.runtime else "not asked yet"
 
-    def _state_answer(self, *, last_sync: Moment | None, problem: str) -> Answer:
+    def _state_answer(self, *, watch: NodeImageWatch, watchman: Watchman) -> Answer:
+        last_sync = watch.last_sync
         settings = msgspec.structs.asdict(self._settings)
         about = About(
             node=self._settings.node_name,
@@ -115,7 +116,8 @@ class View:
             runtime_endpoint=self._runtime.endpoint,
             is_synced=last_sync is not None,
             last_contact_at=last_sync.at if last_sync else None,
-            api_problem=problem,
+            api_problem=watchman.problem(last_sync),
+            other_daemon=watchman.other_daemon(),
             space=self.space.value(),
             settings={name: settings[name] for name in _SHOWN_SETTINGS},
         )

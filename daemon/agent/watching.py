@@ -16,7 +16,7 @@ from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.discovery import served_version
 from daemon.cluster.errors import ClusterError, NotFound
 from daemon.cluster.interface import Listener, Resource, Telemetry, WatchApi
-from daemon.cluster.metadata import Identity, decode_resource
+from daemon.cluster.metadata import Identity, decode_with_writings
 from daemon.cluster.reflector import Reflector
 
 
@@ -104,7 +104,7 @@ class NodeImageWatch:
             path=path,
             query={"fieldSelector": f"metadata.name={self._node_name}"},
             listener=listener,
-            decode=decode_resource,
+            decode=decode_with_writings,
             telemetry=self._telemetry,
             clock=self._clock,
         )

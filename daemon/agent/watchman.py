@@ -33,6 +33,7 @@ class Watchman:
     def __init__(self, log: Logger, *, metrics: AgentMetrics, clock: Clock) -> None:
         self._log = log
         self._metrics = metrics
+        self._other_daemon = ""
         self._troubles = Troubles(log, clock=clock)
 
     def problem(self, last_sync: Moment | None) -> str:
@@ -79,6 +80,22 @@ class Watchman:
         """The API server refuses what the agent says."""
         self._metrics.status_written("refused")
         self._failed(STATUS, error)
+
+    def other_daemon(self) -> str:
+        """Return what is to be said of another daemon that writes the status too, "" for none."""
+        return self._other_daemon
+
+    def other_daemon_noticed(self, words: str) -> None:
+        """Another writes the status too."""
+        self._other_daemon = words
+        self._metrics.other_daemon_seen(is_there=True)
+        self._log.warning("other_daemon_noticed", message=words)
+
+    def other_daemon_gone(self) -> None:
+        """Nobody else has written the status for a quarter of an hour."""
+        self._other_daemon = ""
+        self._metrics.other_daemon_seen(is_there=False)
+        self._log.info("other_daemon_gone")
 
     def event_failed(self, error: ClusterError) -> None:
         """An event was not taken; events are best effort."""

@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from daemon.agent import clerk
+from daemon.agent import clerk, rival
 from daemon.agent.clerk import Clerk, Observed, observed_of
 from daemon.agent.document import AgentIdentity, Parts, document_of
+from daemon.agent.rival import Rival
 from daemon.clock import Clock, Moment
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
 from daemon.cluster.errors import ClusterError, Invalid, NotFound
@@ -56,6 +57,14 @@ class WriterListener(Protocol):
         """The API server refuses what we say of this object, also after a fresh look at it."""
         ...
 
+    def other_daemon_noticed(self, words: str) -> None:
+        """Another writes this status too."""
+        ...
+
+    def other_daemon_gone(self) -> None:
+        """Nobody else has written it for long."""
+        ...
+
 
 class StatusWriter:
     """
@@ -66,6 +75,7 @@ class StatusWriter:
         agent: who says so.
         clock: the time.
         listener: hears what became of each write.
+        announce: tells the cluster of another daemon that writes the status too: its words, and the object's uid.
         wait_of: how long to leave a failing server alone, by the number of failures in a row.
     """
 
@@ -76,17 +86,20 @@ class StatusWriter:
         agent: AgentIdentity,
         clock: Clock,
         listener: WriterListener,
+        announce: Callable[[str, str], None] = lambda _words, _uid: None,
         wait_of: Callable[[int], float] = backoff_seconds,
     ) -> None:
         self._api = api
         self._agent = agent
         self._clock = clock
         self._listener = listener
+        self._announce = announce
         self._wait_of = wait_of
         self._inbox: queue.SimpleQueue[NodeState | Seen | LastWords] = queue.SimpleQueue()
         self._clerk = Clerk()
         self._path = ""
         self._is_ending = False
+        self._has_told_of_other = False
 
     def changed(self, before: NodeState, after: NodeState, *, now: Moment) -> None:
         """Take note of a state of the node, in its loop's thread."""
@@ -108,7 +121,22 @@ class StatusWriter:
             self._take_all(wait_seconds=self._seconds_left())
             if self._is_due() and not self._is_ending:
                 self._write(timeout_seconds=PATCH_TIMEOUT_SECONDS)
+            self._tell_of_other()
         self._write_last_words()
+
+    def _tell_of_other(self) -> None:
+        other = self._other()
+        if (other is not None) == self._has_told_of_other:
+            return
+        self._has_told_of_other = other is not None
+        if other is not None:
+            self._listener.other_daemon_noticed(rival.words_of(other))
+            self._announce(rival.words_of(other), self._clerk.observed.uid if self._clerk.observed else "")
+        else:
+            self._listener.other_daemon_gone()
+
+    def _other(self) -> Rival | None:
+        return clerk.other_daemon(self._clerk, now_seconds=self._clock.now().seconds)
 
     def _seconds_left(self) -> float:
         at = clerk.due(self._clerk)
@@ -177,7 +205,13 @@ class StatusWriter:
     def _document(self) -> Parts:
         written, observed = self._clerk.written, self._clerk.observed
         earlier = written.sent if written else observed.parts if observed else {}
-        return document_of(self._clerk.report, agent=self._agent, earlier=earlier, now=self._clock.now().at)
+        return document_of(
+            self._clerk.report,
+            agent=self._agent,
+            earlier=earlier,
+            now=self._clock.now().at,
+            other_daemon=rival.words_of(self._other()),
+        )
 
     def _fail(self, error: ClusterError) -> None:
         wait_seconds = asked_seconds(error) + self._wait_of(self._clerk.failures + 1)

@@ -53,6 +53,8 @@ class Word(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     RUNTIME_ANSWERS = "RuntimeAnswers"
     ENOUGH_SPACE = "EnoughSpace"
+    NO_OTHER_DAEMON = "NoOtherDaemon"
+    OTHER_DAEMON = "OtherDaemon"
 
 
 PERMANENT: Final = frozenset({Reason.INVALID_REFERENCE, Reason.PLATFORM_MISMATCH, Reason.REFUSED_BY_POLICY})

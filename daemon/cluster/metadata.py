@@ -34,6 +34,14 @@ class Identity(msgspec.Struct, frozen=True):
         return (self.namespace, self.name)
 
 
+class Writing(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody wrote into an object, as its managedFields have it; `time` is RFC 3339 in UTC."""
+
+    manager: str = ""
+    subresource: str = ""
+    time: str = ""
+
+
 class _Object(msgspec.Struct, frozen=True):
     metadata: Identity
 
@@ -86,6 +94,31 @@ def decode_resource(content: bytes) -> dict[str, object]:
     resource = _RESOURCE.decode(content)
     metadata_of(resource).pop("managedFields", None)
     return resource
+
+
+def writings_of(resource: Mapping[str, object]) -> tuple[Writing, ...]:
+    """Return who wrote an object that `decode_with_writings` decoded; empty where that is not told."""
+    found = metadata_of(resource).get("managedFields")
+    return tuple(each for each in found if isinstance(each, Writing)) if isinstance(found, list) else ()
+
+
+def decode_with_writings(content: bytes) -> dict[str, object]:
+    """
+    Decode a whole object as `decode_resource` does, and keep who wrote it when, but not which fields.
+
+    Raises:
+        msgspec.MsgspecError, ValueError, RecursionError: it is no JSON object.
+    """
+    resource = _RESOURCE.decode(content)
+    metadata = metadata_of(resource)
+    found = metadata.pop("managedFields", None)
+    if isinstance(found, list):
+        metadata["managedFields"] = [_writing(each) for each in found if isinstance(each, dict)]
+    return resource
+
+
+def _writing(entry: dict[str, object]) -> Writing:
+    return Writing(**{name: str(entry[name]) for name in Writing.__struct_fields__ if name in entry})
 
 
 def unreadable_words(error: Exception) -> str:

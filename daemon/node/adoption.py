@@ -26,7 +26,9 @@ def adopted(task: Task, answer: TagStatus | None) -> Task:
     An end is taken over, so that a restart pulls nothing twice. Of an open one the attempts that had ended count; the
     one that ran is repeated.
     """
-    if answer is None or answer.version != task.wanted.version or _is_said_by_others(answer):
+    if answer is None or answer.version != task.wanted.version:
+        return task
+    if is_said_in_silence(reason=answer.reason, message=answer.message):
         return task
     begun = replace(task, started_at=answer.start_time, image_id=answer.image_id, digest=answer.digest)
     if answer.phase in {Phase.SUCCEEDED, Phase.FAILED}:
@@ -34,6 +36,11 @@ def adopted(task: Task, answer: TagStatus | None) -> Task:
     ended_attempts = answer.attempt - 1 if answer.phase is Phase.PULLING else answer.attempt
     # One attempt at least is left: a process that died in its last one has no answer yet.
     return replace(begun, attempt=max(0, min(ended_attempts, task.attempts_allowed - 1)))
+
+
+def is_said_in_silence(*, reason: str, message: str) -> bool:
+    """Tell whether a tag status has the words that others write in a silent agent's place."""
+    return reason in _SAID_BY_OTHERS or message == _SAID_BY_OPENKRUISE
 
 
 def _ended(task: Task, answer: TagStatus) -> Task:
@@ -47,10 +54,6 @@ def _ended(task: Task, answer: TagStatus) -> Task:
         message=answer.message,
         is_changed=answer.changed,
     )
-
-
-def _is_said_by_others(answer: TagStatus) -> bool:
-    return answer.reason in _SAID_BY_OTHERS or answer.message == _SAID_BY_OPENKRUISE
 
 
 def _reason(text: str) -> Reason | None:

@@ -135,6 +135,11 @@ STATUS_WRITES = Described(
     "Writes of the NodeImage's status, by result: written, refused or failed.",
     ("result",),
 )
+OTHER_DAEMON = Described(
+    "prewarm_other_daemon",
+    Kind.GAUGE,
+    "Whether another daemon has written this node's status in the last 15 minutes: 1 or 0.",
+)
 EVENTS_DROPPED = Described(
     "prewarm_events_dropped_total",
     Kind.COUNTER,
@@ -165,6 +170,7 @@ METRICS = (
     API_REQUESTS,
     WATCH_RESTARTS,
     STATUS_WRITES,
+    OTHER_DAEMON,
     EVENTS_DROPPED,
     BUILD_INFO,
 )

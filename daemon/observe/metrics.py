@@ -70,6 +70,7 @@ class AgentMetrics:
         self._api_requests = self._counter(catalogue.API_REQUESTS)
         self._watch_restarts = self._counter(catalogue.WATCH_RESTARTS)
         self._status_writes = self._counter(catalogue.STATUS_WRITES)
+        self._other_daemon = self._gauge(catalogue.OTHER_DAEMON)
         self._events_dropped = self._counter(catalogue.EVENTS_DROPPED)
         self._gauge(catalogue.BUILD_INFO).labels(version).set(1)
         self._registry.register(_SpaceCollector(space))
@@ -129,6 +130,10 @@ class AgentMetrics:
     def status_written(self, result: str) -> None:
         """Count a write of the status: written, refused or failed."""
         self._status_writes.labels(result).inc()
+
+    def other_daemon_seen(self, *, is_there: bool) -> None:
+        """Tell whether another daemon writes the status too."""
+        self._other_daemon.set(int(is_there))
 
     def event_dropped(self) -> None:
         """Count an event that was not sent."""

@@ -153,7 +153,7 @@ NODE_IMAGE: Final[Json] = {
     },
     "status": {
         "observedGeneration": 3,
-        "conditions": [_condition("RuntimeReady"), _condition("SpaceSufficient")],
+        "conditions": [_condition("RuntimeReady"), _condition("SpaceSufficient"), _condition("SoleReporter")],
         "desired": 4,
         "succeeded": 1,
         "failed": 0,

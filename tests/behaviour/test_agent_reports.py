@@ -78,7 +78,7 @@ def test_an_agent_says_who_it_is_though_nothing_is_wanted(
     assert f"containerd://{containerd.binaries.version}" == agent["runtime"].partition("+")[0]
     assert agent["startedAt"] <= agent["reportedAt"]
     assert {"desired": 0, **dict.fromkeys(COUNTERS, 0), "observedGeneration": 1}.items() <= status.items()
-    assert {"RuntimeReady": "True", "SpaceSufficient": "True"} == {
+    assert dict.fromkeys(("RuntimeReady", "SpaceSufficient", "SoleReporter"), "True") == {
         one["type"]: one["status"] for one in status["conditions"]
     }
 
@@ -100,7 +100,7 @@ def test_a_pull_that_ends_within_a_second_is_one_write(
     assert "imageStatuses" not in wanted["status"]
     assert "Succeeded" == ended["status"]["imageStatuses"][image.key]["tags"][0]["phase"]
     assert wanted["metadata"]["generation"] == ended["status"]["observedGeneration"] == 2
-    assert [2, 2] == [one["observedGeneration"] for one in ended["status"]["conditions"]]
+    assert [2, 2, 2] == [one["observedGeneration"] for one in ended["status"]["conditions"]]
 
 
 def test_a_watcher_sees_a_slow_pull_move(
@@ -271,4 +271,6 @@ def test_what_others_keep_in_the_object_is_left_alone(
     assert words == {name: found["metadata"][name] for name in words}
     assert sync == found["status"]["firstSyncStatus"]
     assert FOREIGN == condition(found["status"], "Foreign")
-    assert {"Foreign", "RuntimeReady", "SpaceSufficient"} == {one["type"] for one in found["status"]["conditions"]}
+    assert {"Foreign", "RuntimeReady", "SpaceSufficient", "SoleReporter"} == {
+        one["type"] for one in found["status"]["conditions"]
+    }

@@ -176,7 +176,10 @@ def test_each_error_of_the_api_server_is_documented() -> None:
     assert [] == [kind.__name__ for kind in ClusterError.__subclasses__() if f"`{kind.__name__}`" not in text]
 
 
-@pytest.mark.parametrize(("reason", "kind"), [(announcer.SUCCEEDED, "Normal"), (announcer.FAILED, "Warning")])
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [(announcer.SUCCEEDED, "Normal"), (announcer.FAILED, "Warning"), (announcer.OTHER_DAEMON, "Warning")],
+)
 def test_each_event_of_the_cluster_is_documented(reason: str, kind: str, agent_rows: Mapping[str, str]) -> None:
     """With its type, by which one selects."""
     assert agent_rows.get(reason, "").startswith(f"| `{reason}` | {kind} |")
@@ -207,12 +210,18 @@ def test_each_field_of_a_node_image_is_documented(field: str, agent_rows: Mappin
     assert field in agent_rows
 
 
-@pytest.mark.parametrize("report", [Report(), Report(is_runtime_up=False, space_problem="1 GiB free")])
-def test_each_condition_is_documented_with_its_reasons(report: Report, agent_rows: Mapping[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("report", "other_daemon"),
+    [(Report(), ""), (Report(is_runtime_up=False, space_problem="1 GiB free"), "another writes too")],
+)
+def test_each_condition_is_documented_with_its_reasons(
+    report: Report, other_daemon: str, agent_rows: Mapping[str, str]
+) -> None:
     """In its good state and in its bad one."""
     agent = AgentIdentity(version="1", started_at=EPOCH)
-    parts = document_of(report, agent=agent, earlier={}, now=EPOCH + timedelta(seconds=1))
+    now = EPOCH + timedelta(seconds=1)
+    parts = document_of(report, agent=agent, earlier={}, now=now, other_daemon=other_daemon)
     conditions: Any = parts["conditions",]
 
-    assert 2 == len(conditions)
+    assert 3 == len(conditions)
     assert [] == [one for one in conditions if f"`{one['reason']}`" not in agent_rows[one["type"]]]

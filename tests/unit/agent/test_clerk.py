@@ -7,6 +7,7 @@ import msgspec
 from daemon.agent import clerk
 from daemon.agent.clerk import Clerk, Observed
 from daemon.agent.document import Parts, parts_of
+from daemon.agent.rival import QUIET_SECONDS
 from daemon.api.nodeimage import Phase, TagStatus
 from daemon.cluster.interface import Operation
 from daemon.node.report import Report
@@ -123,6 +124,62 @@ def test_a_foreign_change_is_mended_at_once_and_then_at_most_every_ten_seconds()
     assert clerk.due(contested) is not None
     assert clerk.due(contested) <= 20.0  # type: ignore[operator]
     assert 30.0 == clerk.due(again)
+
+
+def test_another_daemon_is_noticed_by_a_foreign_change_and_told_until_it_is_quiet() -> None:
+    """Said with the mend; then nothing is due until it has been quiet for so long."""
+    one = written(begun(report(DONE)), PARTS, answer=STATUS)
+    theirs = msgspec.structs.replace(observed({"desired": 9}, version=3), writer="kruise-daemon")
+
+    contested = clerk.saw(one, theirs, now_seconds=20.0)
+    mended = written(contested, PARTS, answer=STATUS, version=4, now_seconds=20.0)
+    alone = written(mended, PARTS, answer=STATUS, version=5, now_seconds=920.0)
+
+    assert clerk.other_daemon(one, now_seconds=20.0) is None
+    assert clerk.other_daemon(contested, now_seconds=20.0)
+    assert (20.0 + QUIET_SECONDS, None) == (clerk.due(mended), clerk.due(alone))
+    assert [True, False] == [clerk.other_daemon(mended, now_seconds=at) is not None for at in (919.0, 920.0)]
+
+
+def test_a_change_that_only_the_answer_tells_counts_as_another_daemons_too() -> None:
+    """The watch tells later whose it was."""
+    whole = {**STATUS, "succeeded": 1, "failed": 0}
+    both: Parts = {**PARTS, ("succeeded",): 1, ("failed",): 0}
+    one = written(begun(report(DONE)), both, answer=whole)
+
+    once = written(one, {**both, ("desired",): 3}, answer={**whole, "desired": 3, "succeeded": 7}, version=3)
+    theirs = {**whole, "desired": 4, "failed": 9}
+    twice = written(once, {**both, ("desired",): 4}, answer=theirs, version=4)
+    seen = msgspec.structs.replace(observed(theirs, version=4), writer="x")
+    named = clerk.saw(twice, seen, now_seconds=1.0)
+
+    assert clerk.other_daemon(once, now_seconds=1.0) is None
+    found = clerk.other_daemon(named, now_seconds=1.0)
+    assert found
+    assert "x" == found.name
+
+
+def test_what_still_stands_there_is_no_second_change() -> None:
+    """A change of the spec shows the same foreign status once more."""
+    one = written(begun(report(DONE)), PARTS, answer=STATUS)
+
+    for version in (3, 4):
+        one = clerk.saw(one, observed({"desired": 9}, version=version), now_seconds=20.0)
+
+    assert one.is_contested
+    assert clerk.other_daemon(one, now_seconds=20.0) is None
+
+
+def test_what_is_said_of_a_silent_agent_is_no_other_daemon() -> None:
+    """It is mended, and nobody is accused."""
+    one = written(begun(report(DONE)), PARTS, answer=STATUS)
+
+    for version, word in ((3, "a"), (4, "b")):
+        tags = [{"tag": "v1", "phase": "Failed", "reason": "AgentSilent", "message": word}]
+        one = clerk.saw(one, observed({"imageStatuses": {"a": {"tags": tags}}}, version=version), now_seconds=20.0)
+
+    assert one.is_contested
+    assert clerk.other_daemon(one, now_seconds=20.0) is None
 
 
 def test_what_others_keep_beside_ours_is_no_foreign_change() -> None:

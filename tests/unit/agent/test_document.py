@@ -125,6 +125,7 @@ def test_conditions_say_what_is_well() -> None:
         "lastTransitionTime": "2026-01-02T03:04:05Z",
     } == found["RuntimeReady"]
     assert ("True", "EnoughSpace") == (found["SpaceSufficient"]["status"], found["SpaceSufficient"]["reason"])
+    assert ("True", "NoOtherDaemon") == (found["SoleReporter"]["status"], found["SoleReporter"]["reason"])
 
 
 def test_conditions_say_why_something_is_not_well() -> None:
@@ -134,8 +135,22 @@ def test_conditions_say_why_something_is_not_well() -> None:
     )
 
     assert [("False", "RuntimeUnavailable", "no such socket"), ("False", "DiskLow", "1.00 GiB free on /")] == [
-        (one["status"], one["reason"], one["message"]) for one in found.values()
+        (found[name]["status"], found[name]["reason"], found[name]["message"])
+        for name in ("RuntimeReady", "SpaceSufficient")
     ]
+
+
+def test_another_daemon_is_said_in_a_condition() -> None:
+    """Of its own: the runtime and the disk may be well."""
+    parts = document_of(report(), agent=AGENT, earlier={}, now=NOW, other_daemon="kruise-daemon writes too")
+
+    found = conditions(parts)
+
+    assert ["True", "True", "False"] == [one["status"] for one in found.values()]
+    assert ("OtherDaemon", "kruise-daemon writes too") == (
+        found["SoleReporter"]["reason"],
+        found["SoleReporter"]["message"],
+    )
 
 
 def test_a_condition_keeps_the_time_of_its_last_transition() -> None:

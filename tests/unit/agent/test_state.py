@@ -191,6 +191,7 @@ def test_the_node_is_shown_around_its_images() -> None:
         ABOUT,
         is_synced=True,
         last_contact_at=EPOCH,
+        other_daemon="another",
         space=Space(free_bytes=7, size_bytes=9, floor_bytes=2),
         settings={"min_free": "20%", "max_concurrent_pulls": 2},
     )
@@ -200,7 +201,8 @@ def test_the_node_is_shown_around_its_images() -> None:
     assert "2026-01-01T01:23:20Z" == shown["time"]
     assert {"version": "1.2.3", "started_at": "2026-01-01T00:00:00Z", "node": "n1"} == shown["agent"]
     assert {"min_free": "20%", "max_concurrent_pulls": 2} == shown["settings"]
-    assert {"synced": True, "last_contact_at": "2026-01-01T00:00:00Z", "problem": ""} == shown["api"]
+    api = {"synced": True, "last_contact_at": "2026-01-01T00:00:00Z", "problem": "", "other_daemon": "another"}
+    assert api == shown["api"]
     assert {
         "endpoint": "unix:///run/x.sock",
         "version": "containerd://2.3.7",

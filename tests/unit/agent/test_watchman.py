@@ -241,3 +241,15 @@ def test_a_server_without_our_kinds_is_named_as_that(watch: Watch, tmp_path: Pat
 
     assert watch.man.problem(None).startswith("watch: NotFound: the API server serves ")
     assert watch.man.problem(None).endswith(": are the CRDs installed?")
+
+
+def test_another_daemon_is_logged_counted_and_shown(watch: Watch) -> None:
+    """And that it is gone."""
+    watch.man.other_daemon_noticed("kruise-daemon writes too")
+    during = watch.man.other_daemon(), "prewarm_other_daemon 1.0" in watch.metrics.text().decode()
+    watch.man.other_daemon_gone()
+
+    assert ("kruise-daemon writes too", True) == during
+    assert ("", True) == (watch.man.other_daemon(), "prewarm_other_daemon 0.0" in watch.metrics.text().decode())
+    assert ["other_daemon_noticed", "other_daemon_gone"] == watch.events
+    assert ["warning", "info"] == [line["level"] for line in watch.lines]

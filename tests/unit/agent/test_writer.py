@@ -14,6 +14,7 @@ from daemon.agent.document import AgentIdentity
 from daemon.agent.writer import LAST_PATCH_TIMEOUT_SECONDS, LAST_WORDS_SECONDS, StatusWriter
 from daemon.cluster.errors import ClusterError, Invalid, NotFound, Throttled, Unreachable
 from daemon.cluster.interface import Operation, Resource
+from daemon.cluster.metadata import Writing
 from daemon.node import transitions
 from tests.servers.processes import until
 from tests.unit.agent.observed import ObservedNode, progress
@@ -83,6 +84,12 @@ class Server:
         self.object["metadata"]["resourceVersion"] = str(self._version)
         return self.read()
 
+    def overwrite(self, status: Json) -> None:
+        """Have a status of somebody else's."""
+        self._version += 1
+        self.object = {**(self.object or {}), "status": status}
+        self.object["metadata"]["resourceVersion"] = str(self._version)
+
     def create(self, path: str, body: Resource, *, timeout_seconds: float) -> Resource:
         """Refuse: a status is never created."""
         raise AssertionError(path, body, timeout_seconds)
@@ -127,6 +134,14 @@ class Words:
         """Note it."""
         self.told.append(f"refused: {error.message}")
 
+    def other_daemon_noticed(self, words: str) -> None:
+        """Note it."""
+        self.told.append(f"other: {words.partition(' ')[0]}")
+
+    def other_daemon_gone(self) -> None:
+        """Note it."""
+        self.told.append("alone")
+
 
 class Desk:
     """A writer with its server, and a node whose states it hears."""
@@ -141,6 +156,7 @@ class Desk:
             agent=AgentIdentity(version="1", started_at=datetime(2026, 1, 1, tzinfo=UTC)),
             clock=self.clock,
             listener=self.words,
+            announce=lambda words, uid: self.words.told.append(f"event on {uid}: {words.partition(' ')[0]}"),
             wait_of=self._wait,
         )
         self.node = ObservedNode(self.writer)
@@ -382,3 +398,33 @@ def test_last_words_are_tried_for_a_few_seconds_and_no_longer(desk: Desk) -> Non
         desk.until(lambda: len(desk.server.patches) >= 2, what="a second try")
 
     assert [LAST_PATCH_TIMEOUT_SECONDS] * 2 == desk.server.timeouts
+
+
+def test_another_daemon_is_told_once_and_so_is_that_it_is_gone(desk: Desk) -> None:
+    """To the log and metrics, to the cluster as an event, and in the status with the mend."""
+
+    def theirs() -> Resource:
+        resource = desk.server.read()
+        resource["metadata"]["managedFields"] = [Writing(manager="kruise-daemon", subresource="status")]  # type: ignore[index]
+        return resource
+
+    def reason() -> object:
+        return next(one["reason"] for one in desk.server.status["conditions"] if one["type"] == "SoleReporter")
+
+    with desk.writing():
+        desk.saw(desk.server.read())
+        desk.until(lambda: desk.server.status, what="a status")
+        for seconds in (1.0, 20.0):
+            desk.clock.advance(seconds)
+            desk.server.overwrite({"desired": 9})
+            desk.saw(theirs())
+            desk.until(lambda: desk.server.status["desired"] == 0, what="it is mended")
+        during = reason()
+        desk.move(900.0)
+        desk.until(lambda: reason() == "NoOtherDaemon", what="nobody else")
+        desk.until(lambda: "alone" in desk.words.told, what="that is told")
+
+    assert "OtherDaemon" == during
+    assert ["other: kruise-daemon", "event on node: kruise-daemon", "alone"] == [
+        words for words in desk.words.told if words != "written"
+    ]

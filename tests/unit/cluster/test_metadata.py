@@ -6,7 +6,16 @@ import msgspec
 import pytest
 
 from daemon.cluster.errors import ServerFailed
-from daemon.cluster.metadata import Identity, decode_resource, identity_of, named_identity_of, unreadable_words
+from daemon.cluster.metadata import (
+    Identity,
+    Writing,
+    decode_resource,
+    decode_with_writings,
+    identity_of,
+    named_identity_of,
+    unreadable_words,
+    writings_of,
+)
 
 
 SECRET = "s3cr3t"
@@ -50,6 +59,17 @@ def test_what_has_no_metadata_is_no_object(content: bytes) -> None:
     """It is the server's failure."""
     with pytest.raises(ServerFailed):
         named_identity_of(content)
+
+
+def test_who_wrote_is_kept_without_which_fields_where_that_is_asked_for() -> None:
+    """What is no entry is passed over."""
+    entry = b'{"manager": "x", "subresource": "status", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:status": {}}}'
+    content = b'{"metadata": {"name": "a", "managedFields": [' + entry + b", 7]}}"
+
+    found = writings_of(decode_with_writings(content))
+
+    assert (Writing(manager="x", subresource="status", time="2026-01-01T00:00:00Z"),) == found
+    assert ((), ()) == (writings_of({}), writings_of(decode_with_writings(b'{"metadata": {"managedFields": 7}}')))
 
 
 def test_a_resource_is_decoded_without_its_managed_fields() -> None:
