@@ -65,10 +65,12 @@ class ManagerWatch:
     Args:
         api: where the Lease is; the right to get it is needed.
         clock: the time.
+        path: of the Lease, where it is not OpenKruise's.
     """
 
-    def __init__(self, api: RawApi, *, clock: Clock) -> None:
+    def __init__(self, api: RawApi, *, clock: Clock, path: str = _PATH) -> None:
         self._api = api
+        self._path = path
         self._clock = clock
         self._observed: Observed | None = None
         # Whether it was seen to be written since the first look; a Lease that comes to be was.
@@ -92,13 +94,13 @@ class ManagerWatch:
 
     def _read(self, timeout_seconds: float) -> Record:
         try:
-            answer = self._api.fetch(_PATH, timeout_seconds=timeout_seconds)
+            answer = self._api.fetch(self._path, timeout_seconds=timeout_seconds)
         except NotFound:
             return Record()
         try:
             return msgspec.json.decode(answer, type=_Lease).spec
         except UNREADABLE:
-            problem = f"{_PATH}: the server sent a Lease that can't be read"
+            problem = f"{self._path}: the server sent a Lease that can't be read"
         raise ServerFailed(problem)
 
     def _judged(self, record: Record) -> Manager:
