@@ -234,13 +234,13 @@ class Fleet:
             before=before,
             now=now.at,
         )
+        self._note_denial(job, record)
         if after == before and not is_forced:
             return
         record.standings[job.uid] = after
         order = order_of(after, uid=job.uid, name=record.name, node=record.node, image=record.live_image)
         job.tally.change(record.name, before, after, order=order)
         self._note_slot(job, record.name, before, after)
-        self._note_denial(job, record)
         self.todo.dirty.add(job.uid)
         self.todo.hungry.add(job.uid)
         if job.is_gating:
