@@ -137,6 +137,11 @@ Without a name: each ImagePullJob and ImageListPullJob of the namespace. With
 the name of a job: its nodes, and why each that is not warm is not. With the
 name of a list: its images. With the name of a node: its images, its agent, and
 why jobs leave it out. Where a job has a node's name, say node/NAME.
+
+  prewarm status nodes    all nodes: which agent runs where, which node is not
+                          warm, and why
+  prewarm status images   all images: which registry fails, and what they take
+                          on the nodes' disks
 """
 
 _STATUS_EPILOG = """\
@@ -144,6 +149,7 @@ examples:
   prewarm status -A
   prewarm status base-image-job -n team-a --watch
   prewarm status node/worker-1
+  prewarm status nodes
   prewarm status -A -o json | jq '.jobs[] | select(.nodes.cold > 0) | .name'
   kubectl prewarm status base-image-job -o wide
 
@@ -154,7 +160,7 @@ exit codes:
   130  --watch was interrupted
 
 An account needs get and list, and watch for --watch, of imagepulljobs,
-imagelistpulljobs and nodeimages: docs/status.md has a ClusterRole.
+imagelistpulljobs, nodeimages and nodes: docs/status.md has a ClusterRole.
 """
 
 _SUSPEND = """\
@@ -366,13 +372,15 @@ def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     status = commands.add_parser(
         "status",
         help="show how far jobs and nodes of a cluster are, and why",
-        usage=f"{program} status [NAME] [OPTION]...",
+        usage=f"{program} status [NAME | KIND NAME | nodes | images] [OPTION]...",
         description=_STATUS,
         allow_abbrev=False,
         epilog=_STATUS_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    status.add_argument("name", nargs="?", metavar="NAME", help="a job, a list or a node; or job/, list/ or node/NAME")
+    status.add_argument(
+        "words", nargs="*", metavar="NAME", help="a job, a list or a node; or job/, list/ or node/NAME; or all nodes"
+    )
     _add_everywhere(status, help_text="the jobs of all namespaces")
     status.add_argument("-o", "--output", choices=OUTPUTS, help="more columns, or a document for programs")
     status.add_argument(

@@ -1,6 +1,6 @@
 """The settings of what a person asks of a cluster: `prewarm status`, `prewarm suspend` and `prewarm resume`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -20,10 +20,11 @@ class Subject(StrEnum):
     JOB = "job"
     LIST = "list"
     NODE = "node"
+    IMAGE = "image"
 
 
 class Named(msgspec.Struct, frozen=True):
-    """What is asked for by name; `kind` None: whatever has the name, a job first."""
+    """What is asked for by name; `kind` None: whatever has the name, a job first. Name "": all of the kind."""
 
     name: str
     kind: Subject | None = None
@@ -33,8 +34,8 @@ class StatusSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     What `prewarm status` works with.
 
-    `named` None means: every job. `kubeconfig` "" means: as kubectl finds one, or a Pod's own account. `context` and
-    `namespace` "" mean: what the kubeconfig says. `output` "" is a table.
+    `named` None means: every job and list. `kubeconfig` "" means: as kubectl finds one, or a Pod's own account.
+    `context` and `namespace` "" mean: what the kubeconfig says. `output` "" is a table.
     """
 
     named: Named | None = None
@@ -91,7 +92,11 @@ _KINDS: Final[Mapping[str, Subject]] = {
     **dict.fromkeys(("job", "jobs", "ipj", "imagepulljob", "imagepulljobs"), Subject.JOB),
     **dict.fromkeys(("list", "lists", "ilpj", "imagelistpulljob", "imagelistpulljobs"), Subject.LIST),
     **dict.fromkeys(("node", "nodes", "nodeimage", "nodeimages"), Subject.NODE),
+    **dict.fromkeys(("image", "images"), Subject.IMAGE),
 }
+# What kubectl calls all of a kind; its singular with a name behind it is one of them.
+_PLURALS: Final = frozenset({"jobs", "imagepulljobs", "lists", "imagelistpulljobs", "nodes", "nodeimages", "images"})
+_MOST_WORDS: Final = 2
 
 
 def status_settings(given: Mapping[str, object], *, environment: Mapping[str, str]) -> StatusSettings:
@@ -99,17 +104,17 @@ def status_settings(given: Mapping[str, object], *, environment: Mapping[str, st
     Settle what `prewarm status` works with.
 
     Args:
-        given: `name`, `output`, `is_everywhere` and `is_watching` as they are; the text of each flag by its field.
+        given: `words`, `output`, `is_everywhere` and `is_watching` as they are; the text of each flag by its field.
         environment: where the twins are.
 
     Raises:
         InvalidSetting: a value cannot be used, or two do not go together.
     """
     values = settle(given, settings=STATUS_SETTINGS, environment=environment)
-    subject = given.get("name")
-    named = named_by(subject) if isinstance(subject, str) else None
+    words = given.get("words")
+    named = asked_by(words) if isinstance(words, list) and words else None
     plain = {field: given[field] for field in ("is_everywhere", "is_watching")}
-    if named is not None and plain["is_everywhere"]:
+    if named is not None and named.name and plain["is_everywhere"]:
         raise InvalidSetting("a name with --all-namespaces: give its namespace with -n, or leave the name out")
     return msgspec.convert({**values, **plain, "named": named, "output": given.get("output") or ""}, StatusSettings)
 
@@ -141,6 +146,23 @@ def switch_settings(
     return msgspec.convert({**values, **plain, "named": named, "is_suspending": is_suspending}, SwitchSettings)
 
 
+def asked_by(words: Sequence[str]) -> Named:
+    """
+    Read what `prewarm status` is asked for: NAME, KIND/NAME or KIND NAME, or KINDS for all of a kind.
+
+    A word for all of a kind is never a name: a job that is called `nodes` is job/nodes.
+
+    Raises:
+        InvalidSetting: more than one is named, a kind is none, or a name is.
+    """
+    if len(words) > _MOST_WORDS or (len(words) == _MOST_WORDS and _kind_of(words[0]) is None):
+        raise InvalidSetting(f'"{" ".join(words)}": give one name, KIND/NAME or KIND NAME')
+    if len(words) == _MOST_WORDS:
+        return named_by("/".join(words))
+    kind = _kind_of(words[0])
+    return Named("", kind) if kind is not None and _plain(words[0]) in _PLURALS else named_by(words[0])
+
+
 def named_by(text: str) -> Named:
     """
     Read NAME, or KIND/NAME in kubectl's words for the kinds.
@@ -149,9 +171,19 @@ def named_by(text: str) -> Named:
         InvalidSetting: no such kind, or no name.
     """
     kind, slash, plain = text.rpartition("/")
-    known = _KINDS.get(kind.lower().removesuffix(".apps.kruise.io"))
+    known = _kind_of(kind)
+    if known is Subject.IMAGE:
+        raise InvalidSetting(f'"{text}": images are shown all together, `prewarm status images`')
     if slash and known is None:
         raise InvalidSetting(f'"{text}": "{kind}" is none of job, list and node')
     if not is_dns_subdomain(plain):
         raise InvalidSetting(f'"{text}" is no name of an object: lower case letters, digits, "-" and "."')
     return Named(plain, known)
+
+
+def _kind_of(word: str) -> Subject | None:
+    return _KINDS.get(_plain(word))
+
+
+def _plain(word: str) -> str:
+    return word.lower().removesuffix(".apps.kruise.io")

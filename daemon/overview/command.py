@@ -21,6 +21,7 @@ from daemon.overview.following import Pace, follow
 from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, Kinds, found_at, kinds_of
 from daemon.overview.scenes import AllJobs, OneJob, OneList, OneNode, Scene
 from daemon.overview.screens import Documents, Screen, Text, json_line, json_text, page_text, yaml_part, yaml_text
+from daemon.overview.surveyscenes import AllImages, AllNodes
 from daemon.overview.troubles import words_for
 
 
@@ -109,15 +110,25 @@ def read(scene: Scene, api: WatchApi) -> None:
 
 def _scene(settings: StatusSettings, *, namespace: str, api: WatchApi, kinds: Kinds) -> Scene:
     named = settings.named
-    if named is None:
-        return AllJobs(kinds, namespace=None if settings.is_everywhere else namespace)
+    if named is None or not named.name:
+        return _all(named.kind if named is not None else None, settings=settings, namespace=namespace, kinds=kinds)
     match named.kind or _kind_of(named.name, namespace=namespace, api=api, kinds=kinds):
         case Subject.JOB:
             return OneJob(kinds, namespace=namespace, name=named.name)
         case Subject.LIST:
             return OneList(kinds, namespace=namespace, name=named.name)
-        case Subject.NODE:
+        case _:
             return OneNode(kinds, name=named.name)
+
+
+def _all(kind: Subject | None, *, settings: StatusSettings, namespace: str, kinds: Kinds) -> Scene:
+    match kind:
+        case Subject.NODE:
+            return AllNodes(kinds)
+        case Subject.IMAGE:
+            return AllImages(kinds)
+        case _:
+            return AllJobs(kinds, namespace=None if settings.is_everywhere else namespace, only=kind)
 
 
 def _kind_of(name: str, *, namespace: str, api: WatchApi, kinds: Kinds) -> Subject:

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from daemon.overview.surveys import AgentCount, ImageLine, NodeLine, RegistryLine
+
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The selected nodes of a job, each in one of four groups."""
@@ -66,8 +68,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     A job or a list, as its object tells it.
 
     `nodes`, `pulling` and `waiting` are null where no coordinator of ours has written them (OpenKruise's CRDs do not
-    keep them). `desired`, `active`, `succeeded` and `failed` count nodes, of a list images. `is_observed`: the status
-    is about the spec as it is now. `window_ends_at`: until then nodes may begin in the refresh that runs.
+    keep them). `desired`, `active`, `succeeded` and `failed` count nodes, of a list images; `completed` is a list's
+    alone. `list` and `list_uid` are the list that a job belongs to. `is_observed`: the status is about the spec as it
+    is now. `window_ends_at`: until then nodes may begin in the refresh that runs.
     """
 
     kind: str
@@ -77,10 +80,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     images: tuple[str, ...] = ()
     list: str = ""
+    list_uid: str = ""
     created_at: datetime | None = None
     completion: str = ""
     image_pull_policy: str = ""
     parallelism: int | str | None = None
+    list_parallelism: int | str | None = None
     schedule: str = ""
     time_zone: str = ""
     priority: int = 0
@@ -94,6 +99,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None = None
     desired: int | None = None
     active: int | None = None
+    completed: int | None = None
     succeeded: int | None = None
     failed: int | None = None
     bytes: Bytes | None = None
@@ -220,4 +226,22 @@ class NodeDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     notes: tuple[str, ...] = ()
 
 
-Document = JobsDocument | JobDocument | ListDocument | NodeDocument
+class NodesDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="Nodes"):
+    """Every node, and which agents there are."""
+
+    time: datetime
+    agents: tuple[AgentCount, ...] = ()
+    nodes: tuple[NodeLine, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class ImagesDocument(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="Images"):
+    """Every image that is wanted somewhere, and the registries that they are from."""
+
+    time: datetime
+    registries: tuple[RegistryLine, ...] = ()
+    images: tuple[ImageLine, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+Document = JobsDocument | JobDocument | ListDocument | NodeDocument | NodesDocument | ImagesDocument

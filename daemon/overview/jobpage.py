@@ -11,10 +11,10 @@ from typing import Final
 from daemon.coordinator.standing import Group, Stand
 from daemon.coordinator.verdicts import names
 from daemon.display.text import size
-from daemon.overview.documents import Job, JobDocument, JobNode, ListDocument, ReasonGroup
+from daemon.overview.documents import Job, JobDocument, JobNode, ReasonGroup
 from daemon.overview.jobs import LIST, condition_of, is_finished
-from daemon.overview.jobstable import jobs_table, ready_tone, reason_cell
-from daemon.overview.page import Block, Cell, Facts, Notes, Page, Row, Table, Tone, cell, page_of
+from daemon.overview.jobstable import ready_tone, reason_cell
+from daemon.overview.page import Cell, Facts, Notes, Page, Row, Table, Tone, cell, page_of
 from daemon.overview.words import clock, counted, shortened, since, until
 
 
@@ -30,7 +30,7 @@ def job_page(document: JobDocument, *, is_wide: bool) -> Page:
     skipped = job.skipped or _grouped(node for node in nodes if node.group == Group.SKIPPED)
     return page_of(
         [
-            Facts(rows=_facts(job, now=now)),
+            Facts(rows=facts_of(job, now=now)),
             Notes(lines=document.notes),
             _pulling(nodes, now=now),
             _groups("FAILED", failures, is_wide=is_wide, now=now),
@@ -40,29 +40,14 @@ def job_page(document: JobDocument, *, is_wide: bool) -> Page:
     )
 
 
-def list_page(document: ListDocument) -> Page:
-    """Return a list's page, with a row an image."""
-    job, now = document.job, document.time
-    failed = tuple(
-        Row(key=each.job or each.image, cells=(cell(each.image, Tone.BAD), cell(each.job), cell(each.message)))
-        for each in job.failed_images
-    )
-    table = jobs_table(document.jobs, has_namespaces=False, is_wide=True, now=now, title="IMAGES")
-    blocks: list[Block] = [
-        Facts(rows=_facts(job, now=now)),
-        Notes(lines=document.notes),
-        Table(title="FAILED", columns=("IMAGE", "JOB", "MESSAGE"), rows=failed),
-        table,
-    ]
-    return page_of(blocks)
-
-
-def _facts(job: Job, *, now: datetime) -> tuple[tuple[str, Cell], ...]:
+def facts_of(job: Job, *, now: datetime) -> tuple[tuple[str, Cell], ...]:
+    """Return what is said of a job or a list above its tables."""
     told: list[tuple[str, Cell | None]] = [
         ("Name", Cell(text=f"{job.namespace}/{job.name}" + (f" (of the list {job.list})" if job.list else ""))),
-        ("Image", Cell(text=counted(len(job.images), "image") if job.kind == LIST else job.image)),
+        ("Image", None if job.kind == LIST else Cell(text=job.image)),
         ("Policy", Cell(text=_policy(job))),
         ("Ready", _ready(job)),
+        ("Images", _images(job)),
         ("Nodes", _nodes(job)),
         ("Bytes", _bytes(job)),
         ("ETA", _at(None if is_finished(job) else job.eta, now=now)),
@@ -86,6 +71,7 @@ def _policy(job: Job) -> str:
         words.append("renewed each day")
     parallelism = 1 if job.parallelism is None else job.parallelism
     words += [f"imagePullPolicy {job.image_pull_policy}", f"parallelism {parallelism}"]
+    words += [f"listParallelism {job.list_parallelism}"] if job.list_parallelism is not None else []
     words += [f"priority {job.priority}"] if job.priority else []
     words += ["gates new nodes"] if job.is_gating else []
     words += ["suspended"] if job.is_suspended else []
@@ -97,13 +83,25 @@ def _ready(job: Job) -> Cell:
     if counts is None or not counts.selected:
         return cell(job.summary)
     percent = 100 * counts.warm // counts.selected
-    return Cell(text=f"{percent}%, {job.summary} nodes", tone=ready_tone(job), share=counts.warm / counts.selected)
+    words = f"{percent}%, {job.summary}" + ("" if job.kind == LIST else " nodes")
+    return Cell(text=words, tone=ready_tone(job), share=counts.warm / counts.selected)
+
+
+def _images(job: Job) -> Cell | None:
+    """Count a list's images, as OpenKruise's status does."""
+    if job.kind != LIST:
+        return None
+    images = counted(len(job.images), "image")
+    if job.desired is None:
+        return Cell(text=images)
+    counts = f"{job.succeeded or 0} succeeded, {job.active or 0} active, {job.failed or 0} failed"
+    return Cell(text=f"{images}: {counts}; {job.completed or 0} have ended")
 
 
 def _nodes(job: Job) -> Cell | None:
     counts = job.nodes
     if counts is None:
-        if job.desired is None:
+        if job.desired is None or job.kind == LIST:
             return None
         return Cell(text=f"{job.active or 0} active, {job.succeeded or 0} succeeded, {job.failed or 0} failed")
     groups = f"{counts.warm} warm, {counts.stale} stale, {counts.cold} cold, {counts.skipped} skipped"

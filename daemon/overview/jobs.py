@@ -23,6 +23,7 @@ from daemon.overview.jobwire import (
     WireGroup,
     WireNodes,
     WireObject,
+    WireOwner,
     WireRefresh,
     WireSpec,
     WireStatus,
@@ -57,6 +58,21 @@ def list_of(content: bytes) -> Job:
         ValueError: as `job_of`.
     """
     return _job(content, kind=LIST)
+
+
+def in_order(lists: Sequence[Job], *, jobs: Sequence[Job], known: Sequence[Job]) -> tuple[Job, ...]:
+    """
+    Return lists and jobs by namespace and name, each list with the jobs of its images behind it, in the list's order.
+
+    `known` are the lists of which the order is known, also those that are not to be shown.
+    """
+    places = {each.uid: {image: place for place, image in enumerate(each.images)} for each in known}
+
+    def place(job: Job) -> tuple[str, str, bool, int, str]:
+        order = places.get(job.list_uid, {})
+        return job.namespace, job.list or job.name, bool(job.list), order.get(job.image, len(order)), job.name
+
+    return tuple(sorted((*lists, *jobs), key=place))
 
 
 def is_finished(job: Job) -> bool:
@@ -103,6 +119,7 @@ def _job(content: bytes, *, kind: str) -> Job:
     refresh = additions.refresh or WireRefresh()
     conditions = conditions_of(status.conditions)
     failed_images = status.failed_image_statuses or ()
+    owner = _list_of(metadata.owner_references)
     return Job(
         kind=kind,
         namespace=metadata.namespace,
@@ -110,11 +127,13 @@ def _job(content: bytes, *, kind: str) -> Job:
         uid=metadata.uid,
         image=spec.image,
         images=spec.images or (),
-        list=next((owner.name for owner in metadata.owner_references or () if owner.kind == LIST), ""),
+        list=owner.name,
+        list_uid=owner.uid,
         created_at=time_of(metadata.creation_timestamp),
         completion=(spec.completion_policy or WireCompletion()).type,
         image_pull_policy=spec.image_pull_policy or ImagePullPolicy.IF_NOT_PRESENT,
         parallelism=spec.parallelism,
+        list_parallelism=additions.list_parallelism,
         schedule=refresh.schedule,
         time_zone=refresh.time_zone,
         priority=additions.priority,
@@ -128,6 +147,7 @@ def _job(content: bytes, *, kind: str) -> Job:
         waiting=told.waiting,
         desired=status.desired,
         active=status.active,
+        completed=status.completed,
         succeeded=status.succeeded,
         failed=len(failed_images) if kind == LIST and found.status else status.failed,
         bytes=told.bytes,
@@ -154,6 +174,11 @@ def _read(content: bytes) -> WireObject:
         return _OBJECT.decode(content)
     except msgspec.ValidationError:
         return salvage(msgspec.json.decode(content), WireObject)
+
+
+def _list_of(owners: Sequence[WireOwner] | None) -> WireOwner:
+    """Return the list that a job follows: the one that controls it."""
+    return next((owner for owner in owners or () if owner.kind == LIST and owner.controller), WireOwner())
 
 
 def _is_observed(found: WireObject) -> bool:

@@ -18,7 +18,7 @@ from daemon.overview.words import brief, since, until
 UNOBSERVED: Final = "Unobserved"
 """Shown as the reason where no coordinator has looked at the spec as it is."""
 
-_NARROW: Final = (
+NARROW: Final = (
     "NAME",
     "READY",
     "PULLING",
@@ -32,7 +32,7 @@ _NARROW: Final = (
     "REASON",
     "AGE",
 )
-_WIDE: Final = ("IMAGE", "PARALLELISM", "DIGESTS", "MESSAGE")
+_WIDE: Final = ("WINDOW", "IMAGE", "PARALLELISM", "DIGESTS", "MESSAGE")
 
 
 def jobs_page(document: JobsDocument, *, is_wide: bool) -> Page:
@@ -46,14 +46,15 @@ def jobs_page(document: JobsDocument, *, is_wide: bool) -> Page:
     return page_of([table, Notes(lines=document.notes)])
 
 
-def jobs_table(jobs: Sequence[Job], *, has_namespaces: bool, is_wide: bool, now: datetime, title: str = "") -> Table:
+def jobs_table(jobs: Sequence[Job], *, has_namespaces: bool, is_wide: bool, now: datetime) -> Table:
     """Return a row a job."""
-    columns = (*(("NAMESPACE",) if has_namespaces else ()), *_NARROW, *(_WIDE if is_wide else ()))
+    columns = (*(("NAMESPACE",) if has_namespaces else ()), *NARROW, *(_WIDE if is_wide else ()))
     rows = []
     for job in jobs:
-        cells = (*((cell(job.namespace),) if has_namespaces else ()), *_narrow(job, now=now))
-        rows.append(Row(key=f"{job.kind}/{job.namespace}/{job.name}", cells=cells + (_wide(job) if is_wide else ())))
-    return Table(columns=columns, rows=tuple(rows), title=title)
+        cells = (*((cell(job.namespace),) if has_namespaces else ()), *narrow_cells(job, now=now))
+        wide = _wide(job, now=now) if is_wide else ()
+        rows.append(Row(key=f"{job.kind}/{job.namespace}/{job.name}", cells=cells + wide))
+    return Table(columns=columns, rows=tuple(rows))
 
 
 def reason_cell(job: Job) -> Cell:
@@ -69,6 +70,20 @@ def reason_cell(job: Job) -> Cell:
     return cell(word, _tone(word))
 
 
+def window_words(job: Job, *, now: datetime) -> tuple[str, Tone]:
+    """Say in a word or two whether the refresh that runs ends in its window; "" where none runs, or none bounds it."""
+    end = job.window_ends_at
+    if end is None:
+        return "", Tone.PLAIN
+    if end <= now:
+        return f"closed {since(end, now=now)} ago", Tone.WARN
+    if job.eta is None:
+        return f"open for {until(end, now=now)}", Tone.PLAIN
+    if job.eta > end:
+        return f"late by {until(job.eta, now=end)}", Tone.BAD
+    return "in time", Tone.GOOD
+
+
 def ready_tone(job: Job) -> Tone:
     """Tell how a job's share of warm nodes is meant."""
     counts = job.nodes
@@ -77,7 +92,8 @@ def ready_tone(job: Job) -> Tone:
     return Tone.GOOD if counts.warm + counts.skipped >= counts.selected else Tone.PLAIN
 
 
-def _narrow(job: Job, *, now: datetime) -> tuple[Cell, ...]:
+def narrow_cells(job: Job, *, now: datetime) -> tuple[Cell, ...]:
+    """Return the cells of the columns NARROW."""
     counts = job.nodes
     return (
         cell(f"list/{job.name}" if job.kind == LIST else job.name),
@@ -95,11 +111,13 @@ def _narrow(job: Job, *, now: datetime) -> tuple[Cell, ...]:
     )
 
 
-def _wide(job: Job) -> tuple[Cell, ...]:
+def _wide(job: Job, *, now: datetime) -> tuple[Cell, ...]:
     others = f" and {len(job.digests) - 1} more" if len(job.digests) > 1 else ""
     digests = f"{brief(job.digests[0].digest)} on {job.digests[0].nodes}{others}" if job.digests else ""
     image = f"{len(job.images)} images" if job.kind == LIST else job.image
-    return (cell(image), cell(job.parallelism), cell(digests), cell(job.message))
+    words, tone = window_words(job, now=now)
+    window = Cell(text=words or "-", tone=tone, is_clock=True)
+    return (window, cell(image), cell(job.parallelism), cell(digests), cell(job.message))
 
 
 def _eta(job: Job, *, now: datetime) -> str:

@@ -26,6 +26,8 @@ class WireOwner(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str = ""
     name: str = ""
+    uid: str = ""
+    controller: bool = False
 
 
 class WireMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -54,12 +56,13 @@ class WireRefresh(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     starting_deadline_seconds: int | None = None
 
 
-class WireAdditions(msgspec.Struct, frozen=True, kw_only=True):
+class WireAdditions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """spec.prewarm."""
 
     suspend: bool = False
     priority: int = 0
     gate: bool = False
+    list_parallelism: int | str | None = None
     refresh: WireRefresh | None = None
 
 
@@ -130,6 +133,7 @@ class WireStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     observed_generation: int | None = None
     desired: int | None = None
     active: int | None = None
+    completed: int | None = None
     succeeded: int | None = None
     failed: int | None = None
     message: str = ""

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from daemon.cluster.errors import Denied, NotFound
+from daemon.cluster.errors import NotFound
+from daemon.config import Subject
 from daemon.coordinator import decoding
-from daemon.coordinator.seen import SeenJob, SeenNode
+from daemon.coordinator.seen import SeenNode
 from daemon.overview.documents import (
     Document,
     Job,
@@ -23,15 +24,16 @@ from daemon.overview.documents import (
     ListDocument,
     NodeDocument,
 )
-from daemon.overview.jobs import job_of, list_of
+from daemon.overview.jobs import in_order, job_of, list_of
 from daemon.overview.nodeimages import NodeFacts, facts_of, node_of
+from daemon.overview.notes import denied, gone, unreadable
 from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, NODES_PATH, Collection, Kinds
-from daemon.overview.standings import needs_nodes, nodes_of
+from daemon.overview.standings import JobFacts, job_facts_of, needs_nodes, nodes_of
 from daemon.overview.words import counted
 
 
 ROLE = "prewarm-viewer"
-"""The ClusterRole in docs/status.md that is enough for everything here."""
+"""The ClusterRole of daemonset.yaml that is enough for everything here."""
 
 
 class Part(msgspec.Struct, frozen=True, eq=False):
@@ -58,35 +60,29 @@ class Scene(Protocol):
         ...
 
 
-class JobFacts(msgspec.Struct, frozen=True):
-    """A job as it is shown, and as a coordinator sees it."""
-
-    job: Job
-    seen: SeenJob
-
-
 class AllJobs:
-    """Every job and list of a namespace, or of all."""
+    """Every job and list of a namespace, or of all; `only` leaves it at the one kind."""
 
-    def __init__(self, kinds: Kinds, *, namespace: str | None) -> None:
+    def __init__(self, kinds: Kinds, *, namespace: str | None, only: Subject | None = None) -> None:
         self._namespace = namespace
+        self._only = only
         self._jobs = Collection(kinds.path(JOBS, namespace=namespace), decode=job_of)
-        self._parts = [Part(self._jobs)]
         self._lists: Collection[Job] | None = None
-        if kinds.has(LISTS):
+        if kinds.has(LISTS) or only is Subject.LIST:
             self._lists = Collection(kinds.path(LISTS, namespace=namespace), decode=list_of)
-            self._parts.append(Part(self._lists, is_needed=False))
 
     def parts(self) -> Sequence[Part]:
-        """Return the jobs, and the lists where the server has some."""
-        return self._parts
+        """Return the jobs, and the lists where the server has some: they have the order of their jobs."""
+        jobs = [] if self._only is Subject.LIST else [Part(self._jobs)]
+        is_needed = self._only is Subject.LIST
+        return [*jobs, *([Part(self._lists, is_needed=is_needed)] if self._lists is not None else [])]
 
     def document(self, now: datetime) -> JobsDocument:
-        """Return the jobs by namespace and name, a list before the jobs of its images."""
+        """Return the jobs by namespace and name, a list before the jobs of its images in its order."""
         lists = self._lists.values() if self._lists is not None else ()
-        found = sorted((*lists, *self._jobs.values()), key=_place)
-        notes = (*_denied(self._lists, what="ImageListPullJobs"), *_unreadable(self._jobs, what="ImagePullJob"))
-        return JobsDocument(time=now, namespace=self._namespace, jobs=tuple(found), notes=notes)
+        found = in_order(() if self._only is Subject.JOB else lists, jobs=self._jobs.values(), known=lists)
+        notes = (*denied(self._lists, what="ImageListPullJobs"), *unreadable(self._jobs, what="ImagePullJob"))
+        return JobsDocument(time=now, namespace=self._namespace, jobs=found, notes=notes)
 
 
 class OneJob:
@@ -95,7 +91,7 @@ class OneJob:
     def __init__(self, kinds: Kinds, *, namespace: str, name: str) -> None:
         self._what = f"ImagePullJob {namespace}/{name}"
         self._job = Collection(
-            kinds.path(JOBS, namespace=namespace), decode=_job_facts, query={"fieldSelector": f"metadata.name={name}"}
+            kinds.path(JOBS, namespace=namespace), decode=job_facts_of, query={"fieldSelector": f"metadata.name={name}"}
         )
         self._images = Collection(kinds.path(NODE_IMAGES), decode=facts_of)
         self._nodes: Collection[SeenNode] = Collection(NODES_PATH, decode=decoding.node_of)
@@ -110,16 +106,16 @@ class OneJob:
         """Return the job, and where each of its nodes stands."""
         facts = next(iter(self._job.values()), None)
         if facts is None:
-            raise NotFound(_gone(self._job, self._what), code=404)
+            raise NotFound(gone(self._job, self._what), code=404)
         nodes = {node.name: node for node in self._nodes.values()} if self._nodes.is_listed else None
         found = nodes_of(facts.seen, facts.job, facts=self._images.values(), nodes=nodes, now=now)
         return JobDocument(time=now, job=facts.job, nodes=found, notes=self._notes(facts, found))
 
     def _notes(self, facts: JobFacts, found: Sequence[JobNode]) -> tuple[str, ...]:
         job = facts.seen.job
-        notes = [*facts.seen.problems, *_unreadable(self._images, what="NodeImage")]
+        notes = [*facts.seen.problems, *unreadable(self._images, what="NodeImage")]
         if self._images.error is not None and not self._images.is_listed:
-            return (*notes, *_denied(self._images, what="NodeImages", lost="its nodes are named as its status does"))
+            return (*notes, *denied(self._images, what="NodeImages", lost="its nodes are named as its status does"))
         if job is not None and job.template.pod_selector is not None:
             notes.append("its nodes are chosen by podSelector: those without an entry yet are counted, and not named")
         unnamed = facts.job.nodes.skipped - sum(node.group == "skipped" for node in found) if facts.job.nodes else 0
@@ -136,7 +132,6 @@ class OneList:
 
     def __init__(self, kinds: Kinds, *, namespace: str, name: str) -> None:
         self._what = f"ImageListPullJob {namespace}/{name}"
-        self._name = name
         self._list = Collection(
             kinds.path(LISTS, namespace=namespace), decode=list_of, query={"fieldSelector": f"metadata.name={name}"}
         )
@@ -147,14 +142,13 @@ class OneList:
         return [Part(self._list), Part(self._jobs, is_needed=False)]
 
     def document(self, now: datetime) -> ListDocument:
-        """Return the list, and its jobs in the order of its images."""
+        """Return the list, and its jobs in the order of its images; a namesake's of earlier days are none of them."""
         found = next(iter(self._list.values()), None)
         if found is None:
-            raise NotFound(_gone(self._list, self._what), code=404)
-        places = {image: place for place, image in enumerate(found.images)}
-        own = [job for job in self._jobs.values() if job.list == self._name]
-        ordered = sorted(own, key=lambda job: (places.get(job.image, len(places)), job.name))
-        return ListDocument(time=now, job=found, jobs=tuple(ordered), notes=_denied(self._jobs, what="ImagePullJobs"))
+            raise NotFound(gone(self._list, self._what), code=404)
+        own = [job for job in self._jobs.values() if job.list_uid == found.uid]
+        ordered = in_order((), jobs=own, known=(found,))
+        return ListDocument(time=now, job=found, jobs=ordered, notes=denied(self._jobs, what="ImagePullJobs"))
 
 
 class OneNode:
@@ -174,39 +168,9 @@ class OneNode:
         """Return the node with everything that is wanted there."""
         facts: NodeFacts | None = next(iter(self._image.values()), None)
         if facts is None:
-            raise NotFound(_gone(self._image, self._what), code=404)
+            raise NotFound(gone(self._image, self._what), code=404)
         node = next(iter(self._node.values()), None)
-        notes = _denied(self._node, what="Nodes", lost="whether it is Ready is not known here")
+        notes = denied(self._node, what="Nodes", lost="whether it is Ready is not known here")
         if self._node.is_listed and node is None and not facts.image.is_fake:
             notes = (*notes, "there is no Node of this name")
         return NodeDocument(time=now, node=node_of(facts, node=node, now=now), notes=notes)
-
-
-def _job_facts(content: bytes) -> JobFacts:
-    return JobFacts(job_of(content), decoding.job_of(content))
-
-
-def _place(job: Job) -> tuple[str, str, bool, str]:
-    """Order by namespace and name, with the jobs of a list behind it."""
-    return job.namespace, job.list or job.name, bool(job.list), job.name
-
-
-def _gone(collection: Collection[Any], what: str) -> str:
-    words = next(iter(collection.unreadable.values()), "")
-    return f"{what}: {words}" if words else f"there is no {what}"
-
-
-def _denied(collection: Collection[Any] | None, *, what: str, lost: str = "") -> tuple[str, ...]:
-    """Say what is missing because it may not be read."""
-    if collection is None or collection.error is None:
-        return ()
-    if isinstance(collection.error, Denied):
-        return (f"you may not list {what} (the ClusterRole {ROLE} lets you)" + (f": {lost}" if lost else ""),)
-    return (collection.error.message,)
-
-
-def _unreadable(collection: Collection[Any], *, what: str) -> tuple[str, ...]:
-    return tuple(
-        f"{what} {'/'.join(part for part in key if part)} is left out: {words}"
-        for key, words in sorted(collection.unreadable.items())
-    )

@@ -14,6 +14,7 @@ import msgspec
 
 from daemon.api.nodeimage import Phase, TagStatus
 from daemon.api.reasons import Reason
+from daemon.coordinator import decoding
 from daemon.coordinator.reckoning import standing_of
 from daemon.coordinator.records import Course, course_of
 from daemon.coordinator.seen import SeenJob, SeenNode
@@ -21,12 +22,30 @@ from daemon.coordinator.selection import selects_node
 from daemon.coordinator.silence import Skip
 from daemon.coordinator.standing import ENDED, Stand, Standing, Task
 from daemon.overview.documents import Job, JobNode
+from daemon.overview.jobs import job_of
 from daemon.overview.nodeimages import NodeFacts, agent_of, bytes_of, percent_of, skip_now
 
 
 # What a Node says and its NodeImage does not.
 _TOLD_BY_NODES: Final = frozenset({Reason.NODE_NOT_READY, Reason.NODE_LEAVING, Reason.NO_AGENT})
 _REASONS: Final = frozenset(str(reason) for reason in Reason)
+
+
+class JobFacts(msgspec.Struct, frozen=True):
+    """A job as it is shown, and as a coordinator sees it."""
+
+    job: Job
+    seen: SeenJob
+
+
+def job_facts_of(content: bytes) -> JobFacts:
+    """
+    Return an ImagePullJob from its JSON.
+
+    Raises:
+        ValueError: it has no name, or it is no JSON object.
+    """
+    return JobFacts(job_of(content), decoding.job_of(content))
 
 
 def needs_nodes(job: Job) -> bool:

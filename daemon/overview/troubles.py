@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from daemon.cluster.errors import ClusterError, Denied, NotFound, Unauthenticated, Unreachable
-from daemon.overview.scenes import ROLE
+from daemon.overview.notes import ROLE
 
 
 RIGHTS: Final = "docs/status.md#rights"
@@ -19,7 +19,7 @@ _REMEDIES: Final[Mapping[type[ClusterError], str]] = {
 def words_for(error: ClusterError, *, is_writing: bool = False) -> str:
     """Return a failure in a line that says what to do."""
     if isinstance(error, Denied) and is_writing:
-        return f"{error.message}; the ClusterRole prewarm-operator of {RIGHTS} lets a person suspend and resume"
+        return f"{error.message}; the ClusterRole prewarm-job-editor of {RIGHTS} lets a person suspend and resume"
     if isinstance(error, NotFound) and "CRDs" in error.message:
         return f"{error.message} `kubectl apply -f daemonset.yaml` brings them"
     remedy = _REMEDIES.get(type(error), "")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from daemon.config import STATUS_SETTINGS, Setting, StatusSettings
-from daemon.overview import documents
+from daemon.overview import documents, surveys
 from daemon.overview.documents import (
     Agent,
     Bytes,
@@ -15,6 +15,7 @@ from daemon.overview.documents import (
     Counts,
     Digest,
     FailedImage,
+    ImagesDocument,
     Job,
     JobDocument,
     JobNode,
@@ -23,11 +24,13 @@ from daemon.overview.documents import (
     Node,
     NodeDocument,
     NodeEntry,
+    NodesDocument,
     ReasonGroup,
 )
-from daemon.overview.scenes import ROLE
+from daemon.overview.notes import ROLE
+from daemon.overview.surveys import AgentCount, ImageLine, NodeLine, ReasonCount, RegistryLine
 from daemon.overview.troubles import RIGHTS
-from tests.unit.documents import ROOT, anchors, blocks, rows, text_of
+from tests.unit.documents import anchors, rows, text_of
 
 
 DOCUMENT = "docs/status.md"
@@ -36,12 +39,18 @@ BY_SECTION: Mapping[str, tuple[type[msgspec.Struct], ...]] = {
     "### A job or a list": (Job,),
     "### A node of a job": (JobNode,),
     "### A node\n": (Node, NodeEntry),
+    "### All nodes and all images": (NodeLine, ImageLine),
 }
 IN_WORDS = {
     JobsDocument: "| `Jobs` |",
     JobDocument: "| `Job` |",
     ListDocument: "| `List` |",
     NodeDocument: "| `Node` |",
+    NodesDocument: "| `Nodes` |",
+    ImagesDocument: "| `Images` |",
+    AgentCount: "Each of `agents` has",
+    RegistryLine: "Each of `registries` has",
+    ReasonCount: "| `reasons` |",
     Counts: "| `nodes` | `selected`",
     Bytes: "| `bytes` |",
     Condition: "| `conditions` | each with",
@@ -76,7 +85,7 @@ def test_each_field_of_a_part_is_documented(kind: type[msgspec.Struct]) -> None:
 
 def test_each_part_of_a_document_is_checked() -> None:
     """A new one needs its place here."""
-    found = [value for value in vars(documents).values() if isinstance(value, type)]
+    found = [value for module in (documents, surveys) for value in vars(module).values() if isinstance(value, type)]
     structs = {value for value in found if issubclass(value, msgspec.Struct)}
 
     assert structs - {msgspec.Struct} == {*IN_WORDS, *(kind for kinds in BY_SECTION.values() for kind in kinds)}
@@ -94,8 +103,10 @@ def test_each_setting_is_documented_with_its_twin_and_default(setting: Setting) 
 
 def test_the_roles_that_errors_name_are_there() -> None:
     """And where they lead."""
-    roles = {each["metadata"]["name"] for each in yaml.safe_load_all(blocks(ROOT / DOCUMENT, "yaml")[0])}
+    roles = {each["metadata"]["name"] for each in yaml.safe_load_all(text_of("deploy/base/roles.yaml"))}
+    told = rows(text_of(DOCUMENT).partition("\n## Rights\n")[2])
 
-    assert {ROLE, "prewarm-operator"} == roles
+    assert {ROLE, "prewarm-job-editor"} == roles
+    assert roles <= told.keys()
     path, _, anchor = RIGHTS.partition("#")
     assert (DOCUMENT, True) == (path, anchor in anchors(text_of(path)))

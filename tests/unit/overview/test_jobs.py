@@ -9,7 +9,7 @@ from daemon.coordinator.account import Account, ReasonCount
 from daemon.coordinator.decoding import job_of as seen_job_of
 from daemon.coordinator.jobstatus import next_status
 from daemon.overview.documents import Bytes, Counts, Digest, FailedImage, Job, ReasonGroup
-from daemon.overview.jobs import is_finished, job_of, list_of
+from daemon.overview.jobs import in_order, is_finished, job_of, list_of
 from tests.unit.overview.objects import IMAGE, NOW, at, job
 
 
@@ -116,10 +116,36 @@ def test_what_is_no_job_is_refused(content: bytes) -> None:
 
 
 def test_a_job_knows_its_list() -> None:
-    """By its owner's name."""
+    """It is the one that controls it; another owner of that kind is none."""
     owner = {"kind": "ImageListPullJob", "name": "nightly", "uid": "l1"}
 
-    assert "nightly" == job_of(job(metadata={"ownerReferences": [owner]})).list
+    own = job_of(job(metadata={"ownerReferences": [{**owner, "controller": True}]}))
+    other = job_of(job(metadata={"ownerReferences": [owner]}))
+
+    assert ("nightly", "l1") == (own.list, own.list_uid)
+    assert ("", "") == (other.list, other.list_uid)
+
+
+def test_jobs_of_a_list_are_behind_it_in_its_order() -> None:
+    """Whatever they are called; others by name, and a namesake's jobs of earlier days behind."""
+    nightly = _list("nightly", images=["c:1", "a:1", "b:1"])
+    children = [_child(f"nightly-{image[0]}", image=image) for image in ("a:1", "b:1", "c:1")]
+    base, zebra = job_of(job(name="base")), job_of(job(name="zebra"))
+
+    found = in_order((nightly,), jobs=(zebra, *children, base), known=(nightly,))
+
+    names = [each.name for each in found]
+    assert ["base", "nightly", "nightly-c", "nightly-a", "nightly-b", "zebra"] == names
+
+
+def _list(name: str, *, images: list[str]) -> Job:
+    metadata = {"name": name, "namespace": "team", "uid": f"uid-{name}"}
+    return list_of(msgspec.json.encode({"metadata": metadata, "spec": {"images": images}}))
+
+
+def _child(name: str, *, image: str) -> Job:
+    owner = {"kind": "ImageListPullJob", "name": "nightly", "uid": "uid-nightly", "controller": True}
+    return job_of(job(name=name, image=image, metadata={"ownerReferences": [owner]}))
 
 
 def test_a_list_counts_images() -> None:

@@ -82,11 +82,11 @@ def test_of_several_namespaces_each_row_has_its_own() -> None:
 
 
 def test_wide_adds_the_image_and_what_lies_on_the_nodes() -> None:
-    """Image, parallelism, digests and the message."""
+    """Whether the refresh ends in time, image, parallelism, digests and the message."""
     head, row = table(job_of(job(STATUS, parallelism=7)), is_wide=True)
 
-    assert ["IMAGE", "PARALLELISM", "DIGESTS", "MESSAGE"] == head[-4:]
-    assert [IMAGE, "7", "sha256:bbbbbbbbbbbb", "on", "6", "job", "is"] == row[13:20]
+    assert ["WINDOW", "IMAGE", "PARALLELISM", "DIGESTS", "MESSAGE"] == head[-5:]
+    assert ["-", IMAGE, "7", "sha256:bbbbbbbbbbbb", "on", "6", "job", "is"] == row[13:21]
 
 
 def test_what_no_coordinator_has_looked_at_says_so() -> None:
@@ -161,6 +161,22 @@ def test_whether_a_refresh_ends_in_its_window_is_said(eta: float | None, expecte
 
 
 @pytest.mark.parametrize(
+    ("began", "eta", "expected"),
+    [(-600, 300, "in time"), (-600, 3600, "late by 10m"), (-600, None, "open for 50m"), (-3900, 300, "closed 5m ago")],
+)
+def test_wide_says_of_all_jobs_whether_they_end_in_time(began: float, eta: float | None, expected: str) -> None:
+    """In a word or two: one look over all refreshes of a night."""
+    told = {"lastRefreshTime": at(began), "summary": "1/2", **({} if eta is None else {"eta": at(eta)})}
+    refresh = {"refresh": {"schedule": "0 1 * * *", "startingDeadlineSeconds": 3600}}
+    content = job({"desired": 2, "prewarm": told}, prewarm=refresh)
+
+    document = JobsDocument(time=NOW, namespace="team", jobs=(job_of(content),))
+
+    head, row = page_text(document, is_wide=True).splitlines()
+    assert row[head.index("WINDOW") :].startswith(f"{expected}   ")
+
+
+@pytest.mark.parametrize(
     ("refresh", "told"),
     [
         ({"schedule": "50 1 * * *"}, {}),
@@ -208,22 +224,26 @@ def test_many_names_are_counted_and_wide_told() -> None:
 
 
 def test_a_list_has_a_row_an_image() -> None:
-    """In the list's order, with what failed above."""
-    failed = {"imagePullJob": "nightly-1", "name": "b:1", "message": "no such tag"}
+    """In the list's order, with what failed above, and those that have no job yet."""
+    failed = {"imagePullJob": "nightly-1", "name": "b:1", "message": "1 of 10 nodes failed: 1 ImageNotFound"}
     content = msgspec.json.encode(
         {
             "metadata": {"name": "nightly", "namespace": "team", "uid": "l1"},
-            "spec": {"images": ["a:1", "b:1"], "completionPolicy": {"type": "Always"}},
-            "status": {"desired": 2, "succeeded": 1, "failedImageStatuses": [failed]},
+            "spec": {"images": ["c:1", "b:1", "a:1"], "prewarm": {"listParallelism": 3}},
+            "status": {"desired": 3, "succeeded": 1, "completed": 2, "failedImageStatuses": [failed]},
         }
     )
-    document = ListDocument(time=NOW, job=list_of(content), jobs=(job_of(job(STATUS, name="nightly-0")),))
+    children = tuple(job_of(job(STATUS, name=f"nightly-{image[0]}", image=image)) for image in ("b:1", "a:1"))
+    document = ListDocument(time=NOW, job=list_of(content), jobs=children)
 
-    text = page_text(document, is_wide=False)
+    lines = [" ".join(line.split()) for line in page_text(document, is_wide=False).splitlines()]
 
-    assert "Image:    2 images" in text
-    assert "b:1     nightly-1   no such tag" in text
-    assert "nightly-0   4/10" in text
+    assert "Policy: Always, imagePullPolicy IfNotPresent, parallelism 1, listParallelism 3" in lines
+    assert "Images: 3 images: 1 succeeded, 0 active, 1 failed; 2 have ended" in lines
+    assert "b:1 nightly-1 1 of 10 nodes failed: 1 ImageNotFound" in lines
+    rows = [line.split() for line in lines[lines.index("IMAGES") + 2 :]]
+    assert [("c:1", "-"), ("b:1", "nightly-b"), ("a:1", "nightly-a")] == [(row[0], row[-1]) for row in rows]
+    assert ["NotMade", "4/10"] == [rows[0][10], rows[1][1]]
 
 
 def test_a_node_is_told_with_its_agent_and_images() -> None:

@@ -40,6 +40,31 @@ def test_a_name_may_say_its_kind(name: str, expected: Named) -> None:
     assert expected == settled(name).named
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("nodes",), Named("", Subject.NODE)),
+        (("images",), Named("", Subject.IMAGE)),
+        (("imagelistpulljobs.apps.kruise.io",), Named("", Subject.LIST)),
+        (("jobs", "-A"), Named("", Subject.JOB)),
+        (("node", "nodes"), Named("nodes", Subject.NODE)),
+        (("node", "worker-1"), Named("worker-1", Subject.NODE)),
+        (("job/nodes",), Named("nodes", Subject.JOB)),
+        (("node",), Named("node")),
+    ],
+)
+def test_a_kind_may_stand_alone_or_before_a_name(words: tuple[str, ...], expected: Named) -> None:
+    """Its plural is all of it, as in kubectl; who is called so needs the kind."""
+    assert expected == settled(*words).named
+
+
+@pytest.mark.parametrize("words", [("a", "b"), ("node", "a", "b"), ("image", "a"), ("image/a",), ("node", "a/b")])
+def test_more_than_one_is_refused(words: tuple[str, ...]) -> None:
+    """As is a single image, which has no name of its own."""
+    with pytest.raises(InvalidSetting):
+        settled(*words)
+
+
 @pytest.mark.parametrize("name", ["pod/a", "team/base/x", "A", "a b", "job/", "/a", ""])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     """Before anybody is asked for it."""
@@ -116,7 +141,7 @@ def test_as_kubectl_s_plugin_it_is_called_so(
         main(["status", "--help"])
 
     assert expected == _program()
-    assert capsys.readouterr().out.startswith(f"usage: {expected} status [NAME]")
+    assert capsys.readouterr().out.startswith(f"usage: {expected} status [NAME |")
 
 
 def test_kubectl_finds_the_command_by_its_name() -> None:

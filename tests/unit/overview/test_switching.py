@@ -12,7 +12,7 @@ from tests.unit.overview.objects import at, job
 
 
 ON = {"suspend": True}
-OF_A_LIST = {"ownerReferences": [{"kind": "ImageListPullJob", "name": "nightly", "uid": "l1"}]}
+OF_A_LIST = {"ownerReferences": [{"kind": "ImageListPullJob", "name": "nightly", "uid": "l1", "controller": True}]}
 FINISHED = {"desired": 1, "completionTime": at(0)}
 
 
