@@ -7,7 +7,7 @@ from daemon.overview.reading import Collection
 
 
 ROLE: Final = "prewarm-viewer"
-"""The ClusterRole in docs/status.md that is enough for everything here."""
+"""The ClusterRole of daemonset.yaml that is enough for everything here but Nodes."""
 
 
 def gone(collection: Collection[Any], what: str) -> str:
@@ -21,7 +21,8 @@ def denied(collection: Collection[Any] | None, *, what: str, lost: str = "") -> 
     if collection is None or collection.error is None:
         return ()
     if isinstance(collection.error, Denied):
-        return (f"you may not list {what} (the ClusterRole {ROLE} lets you)" + (f": {lost}" if lost else ""),)
+        lets = "docs/status.md#rights has a role" if what == "Nodes" else f"the ClusterRole {ROLE} lets you"
+        return (f"you may not list {what} ({lets})" + (f": {lost}" if lost else ""),)
     return (collection.error.message,)
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import yaml
 
+from daemon.cluster.errors import Denied
 from daemon.config import STATUS_SETTINGS, Setting, StatusSettings
 from daemon.overview import documents, surveys
 from daemon.overview.documents import (
@@ -29,7 +30,7 @@ from daemon.overview.documents import (
 )
 from daemon.overview.notes import ROLE
 from daemon.overview.surveys import AgentCount, ImageLine, NodeLine, ReasonCount, RegistryLine
-from daemon.overview.troubles import RIGHTS
+from daemon.overview.troubles import RIGHTS, words_for
 from tests.unit.documents import anchors, rows, text_of
 
 
@@ -102,11 +103,12 @@ def test_each_setting_is_documented_with_its_twin_and_default(setting: Setting) 
 
 
 def test_the_roles_that_errors_name_are_there() -> None:
-    """And where they lead."""
+    """In what a cluster gets and in the document, and where they lead."""
     roles = {each["metadata"]["name"] for each in yaml.safe_load_all(text_of("deploy/base/roles.yaml"))}
-    told = rows(text_of(DOCUMENT).partition("\n## Rights\n")[2])
 
-    assert {ROLE, "prewarm-job-editor"} == roles
-    assert roles <= told.keys()
+    named = {ROLE, "prewarm-job-editor"}
+    assert roles == named
+    assert named <= set(rows(text_of(DOCUMENT)))
+    assert "prewarm-job-editor" in words_for(Denied("no", code=403), is_writing=True)
     path, _, anchor = RIGHTS.partition("#")
     assert (DOCUMENT, True) == (path, anchor in anchors(text_of(path)))
