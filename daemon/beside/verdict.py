@@ -47,11 +47,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         row: which combination it is.
         summary: what that is here, in a sentence or two.
         ways: out of it, each by itself; none where all is as it should be.
+        notes: what else keeps jobs away, or is not known; the summary has them too.
     """
 
     row: Row
     summary: str
     ways: tuple[Way, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def stands_aside(self) -> bool:
@@ -107,14 +109,14 @@ def finding_of(manager: Manager, *, creation: Creation | None) -> Finding:
             f"ImagePullJob or NodeImage can be created or changed: {tried.words}"
         )
         return Finding(row=Row.LEFTOVER_WEBHOOKS, summary=summary, ways=(_SWEEP, _REVIVE))
-    return Finding(row=Row.ALONE, summary="; ".join(_notes(manager, tried)))
+    return _alone(manager, tried)
 
 
 def daemons_finding(nodes: Sequence[str], *, most: int = 5) -> Finding:
     """Say that on these nodes kruise-daemon and our agent both run; `most` of them are named."""
     named = ", ".join(nodes[:most]) + (", ..." if len(nodes) > most else "")
     count = f"{len(nodes)} node" + ("" if len(nodes) == 1 else "s")
-    summary = f"kruise-daemon and Prewarm's agent both run on {count} ({named}): one of them does each pull twice"
+    summary = f"kruise-daemon and Prewarm's agent both run on {count} ({named}), for the same NodeImages"
     return Finding(row=Row.BOTH_DAEMONS, summary=summary, ways=(_OUR_DAEMON, _THEIR_DAEMON))
 
 
@@ -127,8 +129,18 @@ def _served(manager: Manager, tried: Creation) -> Finding:
         summary = f"{who}, and its webhook {tried.webhook} does not answer, so that no job is taken: {tried.words}"
         return Finding(row=Row.THEIR_MANAGER_REFUSES, summary=summary, ways=(_restart(), _TO_US))
     notes = _refusals(tried)
-    summary = "; ".join([f"{who}, and serves ImagePullJobs", *notes])
-    return Finding(row=Row.THEIR_MANAGER, summary=summary, ways=(_TO_THEM, _TO_US))
+    summary = "; ".join((f"{who}, and serves ImagePullJobs", *notes))
+    return Finding(row=Row.THEIR_MANAGER, summary=summary, ways=(_TO_THEM, _TO_US), notes=notes)
+
+
+def _alone(manager: Manager, tried: Creation) -> Finding:
+    notes = _refusals(tried)
+    if manager.renewal is Renewal.HIDDEN:
+        notes = (f"whether OpenKruise's manager leads is not known: {manager.words}", *notes)
+    known = ["nobody else is seen to serve ImagePullJobs"]
+    if manager.renewal is Renewal.SILENT:
+        known.append(f"the Lease {LEASE} still names {manager.holder}, who renews it no more")
+    return Finding(row=Row.ALONE, summary="; ".join((*known, *notes)), notes=notes)
 
 
 def _who(manager: Manager) -> str:
@@ -144,30 +156,21 @@ def _undecided(manager: Manager) -> str:
     )
 
 
-def _notes(manager: Manager, tried: Creation) -> list[str]:
-    notes = ["nobody else serves ImagePullJobs"]
-    if manager.renewal is Renewal.SILENT:
-        notes.append(f"the Lease {LEASE} still names {manager.holder}, who renews it no more")
-    if manager.renewal is Renewal.HIDDEN:
-        notes = [f"whether OpenKruise's manager leads is not known: {manager.words}"]
-    return [*notes, *_refusals(tried)]
-
-
-def _refusals(tried: Creation) -> list[str]:
+def _refusals(tried: Creation) -> tuple[str, ...]:
     """Say what else keeps jobs away, or from being tried."""
     match tried.outcome:
         case Outcome.REFUSED:
-            return [f"an ImagePullJob was refused: {tried.words}"]
+            return (f"an ImagePullJob was refused: {tried.words}",)
         case Outcome.UNANSWERED:
-            return [f"the webhook {tried.webhook} does not answer, so that no ImagePullJob is taken: {tried.words}"]
+            return (f"the webhook {tried.webhook} does not answer, so that no ImagePullJob is taken: {tried.words}",)
         case Outcome.DENIED:
-            return [f"whether a webhook refuses ImagePullJobs is not known: {tried.words}"]
+            return (f"whether a webhook refuses ImagePullJobs is not known: {tried.words}",)
         case Outcome.UNSERVED:
-            return [f"{tried.words}: the CRDs are not there"]
-        case Outcome.UNKNOWN:
-            return [f"whether ImagePullJobs are taken is not known: {tried.words}"] if tried.words else []
-        case Outcome.TAKEN:
-            return []
+            return (f"{tried.words}: the CRDs are not there",)
+        case Outcome.UNKNOWN if tried.words:
+            return (f"whether ImagePullJobs are taken is not known: {tried.words}",)
+        case _:
+            return ()
 
 
 def _gate(words: str) -> Way:

@@ -3,7 +3,8 @@ Leads, or waits to lead, by a coordination.k8s.io Lease: at most one of all who 
 
 Of two that try to take it at once, one hears of a conflict (storedlease.py). Being the leader is a matter of time:
 whoever sends must ask `may_send` first, which counts from when the last renewal was sent, on a clock that runs while
-the machine or the process sleeps. When a Lease may be taken is tenure.py's.
+the machine or the process sleeps. When a Lease may be taken is tenure.py's; whether we may want it at all is asked
+of the caller, each turn.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from daemon.cluster.storedlease import StoredLease
 from daemon.cluster.tenure import LeaseTiming, held_spec, may_take, released_spec
 
 
+NAME: Final = "prewarm-coordinator"
 # As client-go: candidates that lost one race do not meet again in the next.
 JITTER: Final = 1.2
 
@@ -45,10 +47,10 @@ class LeaderElection:
         namespace: the Lease's namespace.
         identity: who we are: this process alone, such as the Pod's name with something random.
         listener: hears when leading begins and ends.
-        name: the Lease's name.
         clock: the time; it must run through suspension.
         timing: how long what is worth.
         missed: hears why the Lease could not be read or written, for a log.
+        permitted: tells whether we may lead now; while it says no, nothing is sent, and the Lease is given back.
     """
 
     def __init__(
@@ -58,18 +60,20 @@ class LeaderElection:
         namespace: str,
         identity: str,
         listener: LeadershipListener,
-        name: str = "prewarm-coordinator",
         clock: Clock | None = None,
         timing: LeaseTiming | None = None,
         missed: Callable[[ClusterError], None] = lambda _error: None,
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._identity = identity
         self._listener = listener
         self._clock = clock or SystemClock()
-        self._lease = StoredLease(api, namespace=namespace, name=name, clock=self._clock)
+        self._lease = StoredLease(api, namespace=namespace, name=NAME, clock=self._clock)
         self._timing = timing or LeaseTiming()
         self._missed = missed
+        self._permitted = permitted
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._may_hold = False
         # When the renewal that we lead by was sent; None while we do not lead. One word, so that any thread may read.
         self._renewed_seconds: float | None = None
@@ -86,13 +90,14 @@ class LeaderElection:
 
     def may_send(self) -> bool:
         """Tell whether a leader's request may begin now: it will end before anybody else can lead."""
-        return self._is_within(self._timing.send_seconds)
+        return self._permitted() and self._is_within(self._timing.send_seconds)
 
     def run(self) -> None:
         """Lead whenever that is possible, until stopped; then release the Lease."""
         try:
             while not self._stopping.is_set():
-                self._stopping.wait(self.turn())
+                self._woken.wait(self.turn())
+                self._woken.clear()
         finally:
             self._lose()
         self.release()
@@ -100,13 +105,20 @@ class LeaderElection:
     def stop(self) -> None:
         """End `run` soon: what it waits for ends at once, a request of it after the request timeout at most."""
         self._stopping.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Have the next turn at once: what `permitted` says has changed."""
+        self._woken.set()
 
     def turn(self) -> float:
         """Try once to lead or to go on leading, and return how many seconds to wait until the next turn."""
         self._lose_if_overdue()
         asked = 0.0
         try:
-            if self._renewed_seconds is None:
+            if not self._permitted():
+                self._stand_aside()
+            elif self._renewed_seconds is None:
                 self._campaign()
             else:
                 self._renew()
@@ -123,10 +135,19 @@ class LeaderElection:
         if not self._may_hold:
             return
         with contextlib.suppress(ClusterError):
-            self._look()
-            if self.leader == self._identity and self._lease.spec:
-                spec = released_spec(self._lease.spec, now=self._clock.now())
-                self._lease.write(spec, timeout_seconds=self._timeout_seconds())
+            self._give_back()
+
+    def _stand_aside(self) -> None:
+        """Lead no more, and leave no Lease that names us: another of ours would wait for it in vain."""
+        self._lose()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._look()
+        if self._may_hold and self._lease.spec:
+            spec = released_spec(self._lease.spec, now=self._clock.now())
+            self._lease.write(spec, timeout_seconds=self._timeout_seconds())
+            self._may_hold = False
 
     def _campaign(self) -> None:
         self._look()

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from daemon import __version__
+from daemon.beside.lookout import Lookout
 from daemon.clock import Clock
 from daemon.cluster.access import Access
 from daemon.cluster.interface import Telemetry
@@ -21,6 +22,7 @@ from daemon.config import CoordinatorSettings
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.journal import Journal
 from daemon.coordinator.leading import Leading
+from daemon.coordinator.neighbours import Neighbours
 from daemon.coordinator.sending import SENDERS
 from daemon.coordinator.term import Term
 from daemon.coordinator.view import View
@@ -42,6 +44,8 @@ class Assembly(msgspec.Struct, frozen=True, kw_only=True):
     settings: CoordinatorSettings
     api: HttpApi
     election: LeaderElection
+    lookout: Lookout
+    lookout_api: HttpApi
     recorder: EventRecorder
     routes: Mapping[str, Callable[[], Answer]]
     alive: Mapping[str, Check]
@@ -69,6 +73,7 @@ def assembled(
         NoAccess: the API server's address or certificates are of no use.
     """
     log = logs.logger()
+    journal = Journal(log)
     watchman = Watchman(log, clock=clock)
     view = View(settings, leader=lambda: election.leader, watchman=watchman, clock=clock)
     metrics = CoordinatorMetrics(version=__version__, figures=view.figures, has_process=has_process)
@@ -88,7 +93,7 @@ def assembled(
         admit=budget.spare_seconds,
     )
     witness = Witness(
-        Ears(journal=Journal(log), metrics=metrics, view=view, watchman=watchman, recorder=recorder),
+        Ears(journal=journal, metrics=metrics, view=view, watchman=watchman, recorder=recorder),
         identity=settings.identity,
         leader=lambda: election.leader,
         gate_deadline_seconds=settings.gate_deadline_seconds,
@@ -107,6 +112,23 @@ def assembled(
             clock=clock,
         )
 
+    def turned() -> None:
+        election.wake()
+
+    # Apart from the rest: what it hears of another's Lease says nothing of ours.
+    lookout_api = HttpApi(
+        access,
+        user_agent=USER_AGENT,
+        telemetry=Telemetry(requested=metrics.api_requested),
+        kept_connections=1,
+    )
+    lookout = Lookout(
+        lookout_api,
+        namespace=settings.lease_namespace,
+        hearer=Neighbours(journal=journal, metrics=metrics, view=view, watchman=watchman),
+        turned=turned,
+        clock=clock,
+    )
     election = LeaderElection(
         api,
         namespace=settings.lease_namespace,
@@ -114,11 +136,14 @@ def assembled(
         listener=Leading(new_term=new_term, changed=witness.leadership_changed),
         clock=clock,
         missed=watchman.lease_failed,
+        permitted=lookout.permits,
     )
     return Assembly(
         settings=settings,
         api=api,
         election=election,
+        lookout=lookout,
+        lookout_api=lookout_api,
         recorder=recorder,
         routes=view.routes(metrics),
         alive=view.alive,

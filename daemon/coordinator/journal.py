@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from daemon.beside.verdict import Finding, Row
 from daemon.cluster.errors import ClusterError
 from daemon.coordinator.account import Account
 from daemon.coordinator.announcer import REFRESH_FINISHED, REFRESH_STARTED, STALLED_EVENT, events_of
@@ -53,6 +54,18 @@ class Journal:
         self._told_seconds.clear()
         self._refused_seconds.clear()
         self._log.warning("leadership_lost", identity=identity, leader=leader)
+
+    def beside_changed(self, finding: Finding) -> None:
+        """Something else is seen of OpenKruise than before, and with it who serves the jobs."""
+        is_well = finding.row is Row.ALONE and not finding.notes
+        level = self._log.info if is_well else self._log.warning
+        level(
+            "beside_openkruise",
+            row=finding.row.value,
+            stands_aside=finding.stands_aside,
+            summary=finding.summary,
+            ways=[str(way) for way in finding.ways],
+        )
 
     def term_began(self, *, api_version: str) -> None:
         """The watches begin."""

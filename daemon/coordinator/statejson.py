@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from daemon.api.times import format_time
+from daemon.beside.verdict import Finding
 from daemon.clock import Moment
 from daemon.coordinator.conditions import TYPES
 from daemon.coordinator.snapshot import CoordinatorState, JobState
@@ -29,6 +30,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     leading_since: datetime | None = None
     last_contact_at: datetime | None = None
     api_problem: str = ""
+    beside: Finding | None = None
     settings: Mapping[str, object] = {}
 
 
@@ -52,6 +54,7 @@ def state_json(state: CoordinatorState | None, *, about: About, now: Moment) -> 
             "last_contact_at": _time(about.last_contact_at),
             "problem": about.api_problem,
         },
+        "beside": None if about.beside is None else _beside(about.beside),
         "cluster": None if state is None else _cluster(state),
         "writes": None if state is None else _writes(state),
         "jobs": None if state is None else [_job(job) for job in state.jobs],
@@ -62,6 +65,15 @@ def state_json(state: CoordinatorState | None, *, about: About, now: Moment) -> 
 def jobs_by_condition(state: CoordinatorState) -> dict[str, int]:
     """Count the jobs of which a condition is True; each condition is there, also with none."""
     return {kind: sum(kind in job.conditions for job in state.jobs) for kind in TYPES}
+
+
+def _beside(finding: Finding) -> Fields:
+    return {
+        "row": finding.row,
+        "stands_aside": finding.stands_aside,
+        "summary": finding.summary,
+        "ways": [str(way) for way in finding.ways],
+    }
 
 
 def _cluster(state: CoordinatorState) -> Fields:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from daemon import __version__
+from daemon.beside.verdict import Finding
 from daemon.clock import Clock, Moment
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.loop import LONGEST_WAIT_SECONDS
@@ -64,6 +65,7 @@ class View:
         self._leading_since: datetime | None = None
         self._last_sync: Callable[[], Moment | None] = _never
         self._state: CoordinatorState | None = None
+        self._beside: Finding | None = None
 
     def leads(self, *, is_leader: bool) -> None:
         """Take note that this coordinator came to lead, or ceased to."""
@@ -91,6 +93,10 @@ class View:
     def lease_turned(self) -> None:
         """Take note that the election has gone round."""
         self._lease_pulse.beat()
+
+    def found(self, finding: Finding) -> None:
+        """Take the newest that is known of who else serves jobs."""
+        self._beside = finding
 
     def figures(self) -> Figures | None:
         """Return the newest figures, None where this coordinator does not lead."""
@@ -131,6 +137,7 @@ class View:
             leading_since=self._leading_since,
             last_contact_at=last_sync.at if last_sync else None,
             api_problem=self._api_problem(),
+            beside=self._beside,
             settings={name: settings[name] for name in _SHOWN_SETTINGS},
         )
         return Answer(body=state_json(self._state, about=about, now=self._clock.now()), content_type=JSON)

@@ -17,6 +17,7 @@ from daemon.observe.troubles import Troubles
 LEASE: Final = "lease"
 WATCH: Final = "watch"
 EVENTS: Final = "events"
+BESIDE: Final = "beside"
 # What a server answers that understood us, also to whoever came second.
 _UNDERSTOOD: Final = frozenset({"200", "201", "404", "409"})
 
@@ -65,6 +66,14 @@ class Watchman:
     def event_failed(self, error: ClusterError) -> None:
         """An event was not taken; events are best effort."""
         self._failed(EVENTS, "events", error)
+
+    def beside_failed(self, error: ClusterError) -> None:
+        """Whether another serves jobs could not be seen; what was known before still stands."""
+        self._failed(BESIDE, "leases", error)
+
+    def beside_seen(self) -> None:
+        """It could."""
+        self._troubles.over(BESIDE, resource="leases")
 
     def synced(self, syncs: Mapping[str, Moment]) -> None:
         """Hear when each resource's watch was last right: what failed before then works again."""

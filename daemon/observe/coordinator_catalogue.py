@@ -34,6 +34,12 @@ LEADERSHIPS: Final = Described(
     "Times that this coordinator came to lead, or ceased to: won or lost.",
     ("change",),
 )
+STANDS_ASIDE: Final = Described(
+    "prewarm_coordinator_stands_aside",
+    Kind.GAUGE,
+    "Whether it leaves the jobs to OpenKruise's manager, by what it sees of OpenKruise: 1 or 0.",
+    ("row",),
+)
 SYNCED: Final = Described(
     "prewarm_coordinator_synced",
     Kind.GAUGE,
@@ -144,6 +150,7 @@ BUILD_INFO: Final = Described(
 COORDINATOR_METRICS: Final = (
     LEADER,
     LEADERSHIPS,
+    STANDS_ASIDE,
     SYNCED,
     LAST_SYNC,
     JOBS,

@@ -72,6 +72,7 @@ class CoordinatorMetrics:
         self._registry = CollectorRegistry()
         self._leader = self._gauge(catalogue.LEADER)
         self._leaderships = self._counter(catalogue.LEADERSHIPS)
+        self._stands_aside = self._gauge(catalogue.STANDS_ASIDE)
         self._gates_opened = self._counter(catalogue.GATES_OPENED)
         self._writes = self._counter(catalogue.WRITES)
         self._unreadable = self._counter(catalogue.UNREADABLE)
@@ -91,6 +92,11 @@ class CoordinatorMetrics:
         """Tell that this coordinator came to lead, or ceased to."""
         self._leader.set(int(is_leader))
         self._leaderships.labels("won" if is_leader else "lost").inc()
+
+    def beside(self, row: str, *, stands_aside: bool) -> None:
+        """Tell what is seen of OpenKruise, and whether this coordinator stands aside for it."""
+        self._stands_aside.clear()
+        self._stands_aside.labels(row).set(int(stands_aside))
 
     def gate_opened(self, reason: str) -> None:
         """Count a startup taint that was taken off."""

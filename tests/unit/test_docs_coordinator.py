@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import pytest
 
+from daemon.beside.verdict import Finding, Row
 from daemon.coordinator import announcer, watchman
 from daemon.coordinator.requests import Urgency
 from daemon.coordinator.snapshot import CoordinatorState, JobState
@@ -49,7 +50,13 @@ def _paths(value: object, prefix: str = "") -> Iterator[str]:
 
 
 def _state_fields() -> list[str]:
-    about = About(identity="a", version="1", started_at=EPOCH, settings=dict.fromkeys(_SHOWN_SETTINGS, ""))
+    about = About(
+        identity="a",
+        version="1",
+        started_at=EPOCH,
+        settings=dict.fromkeys(_SHOWN_SETTINGS, ""),
+        beside=Finding(row=Row.ALONE, summary="a"),
+    )
     state = CoordinatorState(at=EPOCH, jobs=(JobState(namespace="team", name="base"),))
     return list(_paths(msgspec.json.decode(state_json(state, about=about, now=moment(0)))))
 
@@ -98,10 +105,16 @@ def test_each_event_of_the_log_is_documented_with_its_fields(
     assert [] == [field for field in fields if field and f"`{field}`" not in row]
 
 
-@pytest.mark.parametrize("what", [watchman.LEASE, watchman.WATCH, watchman.EVENTS])
+@pytest.mark.parametrize("what", [watchman.LEASE, watchman.WATCH, watchman.EVENTS, watchman.BESIDE])
 def test_each_failure_towards_the_api_server_is_documented(what: str, told: Mapping[str, str]) -> None:
     """By the name that the log has for it."""
     assert f"{what}_failed" in told
+
+
+@pytest.mark.parametrize("row", [row for row in Row if row is not Row.BOTH_DAEMONS])
+def test_each_row_beside_openkruise_is_documented(row: Row, told: Mapping[str, str]) -> None:
+    """With what it is; of daemons on a node a coordinator knows nothing."""
+    assert row.value in told
 
 
 @pytest.mark.parametrize(

@@ -511,3 +511,77 @@ def test_a_conflict_is_never_told(leader: Candidate) -> None:
 def test_the_default_timing_is_the_documented_one() -> None:
     """15/10/2 s with requests of 4 s: who leads may begin a request for 6 s after its last renewal was sent."""
     assert (15, 10, 2, 4, 6) == (*msgspec.structs.astuple(LeaseTiming()), LeaseTiming().send_seconds)
+
+
+class Permission:
+    """Whether a candidate may lead, as the test says."""
+
+    def __init__(self, *, is_given: bool) -> None:
+        self.is_given = is_given
+
+    def __call__(self) -> bool:
+        """Tell it."""
+        return self.is_given
+
+
+def test_a_candidate_that_may_not_lead_only_looks(leases: Leases, clock: SetClock) -> None:
+    """So it knows who does, and shows that it lives; it leads at the first turn that it may."""
+    leading, permission = Leading(), Permission(is_given=False)
+    election = LeaderElection(
+        leases, namespace=NAMESPACE, identity="me", listener=leading, clock=clock, permitted=permission
+    )
+    election.turn()
+    asked, leases.asked = leases.asked, []
+    permission.is_given = True
+    election.turn()
+
+    assert (["get"], ["get", "create"], ["won"]) == (asked, leases.asked, leading.words)
+
+
+def test_a_leader_that_may_lead_no_more_sends_nothing_and_gives_the_lease_back(leases: Leases, clock: SetClock) -> None:
+    """Nothing begins from the moment on that it may not; another of ours need not wait for the Lease."""
+    leading, permission = Leading(), Permission(is_given=True)
+    election = LeaderElection(
+        leases, namespace=NAMESPACE, identity="me", listener=leading, clock=clock, permitted=permission
+    )
+    election.turn()
+    permission.is_given = False
+    may_send = election.may_send()
+    election.turn()
+
+    assert (False, ["won", "lost"], "") == (may_send, leading.words, leases.spec["holderIdentity"])
+
+
+def test_a_lease_of_an_earlier_life_is_given_back_too(leases: Leases, clock: SetClock) -> None:
+    """A process that was killed as the leader and may not lead now."""
+    _other(leases, holderIdentity="me")
+    permission = Permission(is_given=False)
+    election = LeaderElection(
+        leases, namespace=NAMESPACE, identity="me", listener=Leading(), clock=clock, permitted=permission
+    )
+
+    election.turn()
+    leases.asked.clear()
+    election.turn()
+
+    assert ("", ["get"]) == (leases.spec["holderIdentity"], leases.asked)
+
+
+def test_a_candidate_that_is_woken_turns_at_once(leases: Leases) -> None:
+    """What it may has changed, and nobody waits for the end of a pause."""
+    slow = LeaseTiming(retry_seconds=60)
+    leading, permission = Leading(), Permission(is_given=False)
+    election = LeaderElection(
+        leases, namespace=NAMESPACE, identity="me", listener=leading, timing=slow, permitted=permission
+    )
+    thread = threading.Thread(target=election.run)
+    thread.start()
+    until(lambda: leases.asked, what="its first turn", timeout_seconds=10)
+
+    permission.is_given = True
+    election.wake()
+    until(lambda: leading.words, what="it leads", timeout_seconds=10)
+    election.stop()
+    thread.join(timeout=10)
+
+    assert (["won", "lost"], False) == (leading.words, thread.is_alive())

@@ -53,6 +53,8 @@ def metrics(leader: Leader) -> CoordinatorMetrics:
     """The metrics of one that has done everything once."""
     metrics = CoordinatorMetrics(version="1.2.3", figures=lambda: leader.figures)
     metrics.leads(is_leader=True)
+    metrics.beside("undecided", stands_aside=True)
+    metrics.beside("leftover-webhooks", stands_aside=False)
     metrics.gate_opened("warm")
     metrics.write_ended("grant", outcome=WriteOutcome.DONE)
     metrics.passed_over("nodeimages")
@@ -121,6 +123,8 @@ def test_both_in_one_process_are_one_text() -> None:
     [
         (1, "prewarm_coordinator_leader", {}),
         (1, "prewarm_coordinator_leaderships_total", {"change": "won"}),
+        (0, "prewarm_coordinator_stands_aside", {"row": "leftover-webhooks"}),
+        (None, "prewarm_coordinator_stands_aside", {"row": "undecided"}),
         (1, "prewarm_coordinator_synced", {}),
         (1769817600, "prewarm_coordinator_last_sync_timestamp_seconds", {}),
         (2, "prewarm_jobs", {"condition": "Ready"}),
