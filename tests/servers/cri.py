@@ -2,8 +2,11 @@
 Calls CRI with messages encoded by hand, so that a mistake in the product's own definitions can't hide.
 
 Field numbers are from Kubernetes' cri-api, api.proto: PullImageRequest.image = 1, auth = 2; ImageSpec.image = 1;
-AuthConfig.username = 1, password = 2; RemoveImageRequest.image = 1.
+AuthConfig.username = 1, password = 2; RemoveImageRequest.image = 1; ListImagesResponse.images = 1; Image.id = 1,
+repo_tags = 2.
 """
+
+from collections.abc import Iterator
 
 import grpc
 
@@ -15,6 +18,21 @@ def answers(endpoint: str, *, timeout_seconds: float) -> bool:
     except grpc.RpcError:
         return False
     return True
+
+
+def images(endpoint: str, *, timeout_seconds: float) -> dict[str, str]:
+    """
+    Return the IDs of all images by their tags.
+
+    Raises:
+        grpc.RpcError: the runtime did not answer.
+    """
+    found: dict[str, str] = {}
+    for _, image in _fields(_call(endpoint, "ListImages", b"", timeout_seconds=timeout_seconds)):
+        fields = list(_fields(image))
+        image_id = next(content for number, content in fields if number == 1).decode()
+        found |= {content.decode(): image_id for number, content in fields if number == 2}
+    return found
 
 
 def pull(endpoint: str, reference: str, *, user: tuple[str, str] | None, timeout_seconds: float) -> None:
@@ -44,6 +62,27 @@ def _call(endpoint: str, method: str, message: bytes, *, timeout_seconds: float)
         path = f"/runtime.v1.ImageService/{method}"
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
         return call(message, timeout=timeout_seconds)
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the fields of a message that have a length; numbers are passed over."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        value, at = _varint(message, at)
+        if key & 7 == 2:
+            yield key >> 3, message[at : at + value]
+            at += value
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if byte < 0x80:
+            return value, at
 
 
 def _field(number: int, content: bytes) -> bytes:

@@ -17,7 +17,7 @@ _NAMESPACE: Final = "kruise-system"
 _NAME: Final = "kruise-manager"
 
 
-def manager_client(apiserver: ApiServer) -> Client:
+def manager_client(apiserver: ApiServer, *, user_agent: str = "kruise-manager") -> Client:
     """Make the account and the namespace of the secret copies where absent; return a client that asks as it."""
     apiserver.account(_NAMESPACE, _NAME)
     subject = {"kind": "ServiceAccount", "namespace": _NAMESPACE, "name": _NAME}
@@ -25,7 +25,8 @@ def manager_client(apiserver: ApiServer) -> Client:
     binding: dict[str, object] = {"metadata": {"name": _NAME}, "roleRef": role, "subjects": [subject]}
     _ensure(apiserver, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
     _ensure(apiserver, "/api/v1/namespaces", {"metadata": {"name": SECRET_NAMESPACE}})
-    return Client(apiserver.url, ca_file=apiserver.ca_file, token=apiserver.token(_NAMESPACE, _NAME))
+    token = apiserver.token(_NAMESPACE, _NAME)
+    return Client(apiserver.url, ca_file=apiserver.ca_file, token=token, user_agent=user_agent)
 
 
 def _ensure(apiserver: ApiServer, path: str, body: dict[str, object]) -> None:

@@ -51,12 +51,17 @@ class Client:
         url: such as https://127.0.0.1:6443.
         ca_file: who signed its certificate.
         token: the account's.
+        user_agent: what the API server knows it by, up to the slash.
     """
 
-    def __init__(self, url: str, *, ca_file: Path, token: str) -> None:
+    def __init__(self, url: str, *, ca_file: Path, token: str, user_agent: str = "kruise-manager") -> None:
         self._url = url.rstrip("/")
         self._pool = urllib3.PoolManager(ca_certs=str(ca_file), retries=False, timeout=TIMEOUT_SECONDS, maxsize=4)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "User-Agent": user_agent,
+        }
         self._lock = threading.Lock()
         self._writes: list[Write] = []
 
