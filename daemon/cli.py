@@ -14,6 +14,8 @@ from pathlib import Path
 from daemon import __version__
 from daemon.config import (
     AGENT_SETTINGS,
+    CHECK_OUTPUTS,
+    CHECK_SETTINGS,
     COORDINATOR_SETTINGS,
     LEADING_SETTINGS,
     OUTPUTS,
@@ -22,6 +24,7 @@ from daemon.config import (
     InvalidSetting,
     Setting,
     agent_settings,
+    check_settings,
     coordinator_settings,
     run_settings,
     status_settings,
@@ -201,6 +204,31 @@ exit codes:
   2  bad input: an option, a kubeconfig or a context
 """
 
+_CHECK = """\
+Say beside whom Prewarm is in a cluster, and what to do: whether OpenKruise's
+manager leads and whether it takes jobs, whether webhooks were left behind,
+which nodes run which daemon, whose kinds the API server serves.
+
+It writes nothing: what becomes of a job is asked by a dry run. Who leads shows
+by a Lease's renewal, so where one is stale it takes as long as that promises,
+15 s as a rule.
+"""
+
+_CHECK_EPILOG = """\
+examples:
+  prewarm check
+  prewarm check -o json | jq -r .row
+  kubectl prewarm check --context staging
+
+exit codes:
+  0  nothing to do
+  1  something to do, or not enough rights to tell
+  2  bad input: an option, a kubeconfig or a context
+  3  the API server does not answer, or does not know you
+
+docs/check.md says what is told, and has a ClusterRole.
+"""
+
 _VALIDATE = """\
 Check manifests without touching anything: every error of every manifest,
 worded as kubectl words them.
@@ -273,6 +301,7 @@ def _parser(program: str = "prewarm") -> argparse.ArgumentParser:
     _add_status(commands, program=program)
     _add_switch(commands, "suspend", program=program)
     _add_switch(commands, "resume", program=program)
+    _add_check(commands, program=program)
     return parser
 
 
@@ -411,6 +440,21 @@ def _add_switch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     switch.set_defaults(command=_switch, parser=switch, is_suspending=is_suspending)
 
 
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, program: str) -> None:
+    check = commands.add_parser(
+        "check",
+        help="say beside whom Prewarm is in a cluster, and what to do",
+        usage=f"{program} check [OPTION]...",
+        description=_CHECK,
+        allow_abbrev=False,
+        epilog=_CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("-o", "--output", choices=CHECK_OUTPUTS, help="a document for programs")
+    _add_settings(check, CHECK_SETTINGS)
+    check.set_defaults(command=_check, parser=check)
+
+
 def _add_everywhere(parser: argparse.ArgumentParser, *, help_text: str) -> None:
     parser.add_argument("-A", "--all-namespaces", action="store_true", dest="is_everywhere", help=help_text)
 
@@ -447,6 +491,13 @@ def _switch(options: argparse.Namespace) -> int:
     from daemon.overview.switch import switch
 
     return switch(settings, environment=os.environ)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = check_settings(vars(options), environment=os.environ)
+    from daemon.checkup.command import check
+
+    return check(settings, environment=os.environ)
 
 
 def _validate(options: argparse.Namespace) -> int:

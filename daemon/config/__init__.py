@@ -2,10 +2,11 @@
 Every setting, its default and its unit: one Struct a role.
 
 settings.py says what a setting is, engine.py and cluster.py have those that roles share, run.py, agent.py,
-coordinator.py and status.py a role's own.
+coordinator.py, status.py and check.py a role's own.
 """
 
 from daemon.config.agent import AGENT_SETTINGS, AgentSettings, agent_settings
+from daemon.config.check import CHECK_OUTPUTS, CHECK_SETTINGS, CheckSettings, check_settings
 from daemon.config.coordinator import (
     COORDINATOR_SETTINGS,
     LEADING_SETTINGS,
@@ -28,12 +29,15 @@ from daemon.config.status import (
 
 __all__ = [
     "AGENT_SETTINGS",
+    "CHECK_OUTPUTS",
+    "CHECK_SETTINGS",
     "COORDINATOR_SETTINGS",
     "LEADING_SETTINGS",
     "OUTPUTS",
     "RUN_SETTINGS",
     "STATUS_SETTINGS",
     "AgentSettings",
+    "CheckSettings",
     "CoordinatorSettings",
     "InvalidSetting",
     "Named",
@@ -43,6 +47,7 @@ __all__ = [
     "Subject",
     "SwitchSettings",
     "agent_settings",
+    "check_settings",
     "coordinator_settings",
     "run_settings",
     "status_settings",

@@ -1,0 +1,114 @@
+"""The command `prewarm check`: find the API server that is meant, ask it everything, and say what it comes to."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+
+from daemon import __version__
+from daemon.beside.creation import try_creation
+from daemon.beside.manager import LEASE
+from daemon.checkup.advice import TITLES, advise
+from daemon.checkup.documents import CheckDocument, Trial
+from daemon.checkup.leases import OUR_LEASE, Leases, holder_of
+from daemon.checkup.objects import KINDS
+from daemon.checkup.reading import REQUEST_SECONDS, Reading
+from daemon.checkup.report import report
+from daemon.clock import Clock, SystemClock
+from daemon.cluster.access import NoAccess
+from daemon.cluster.contexts import Place, place_of
+from daemon.cluster.discovery import served_versions
+from daemon.cluster.errors import ClusterError, Unauthenticated, Unreachable
+from daemon.cluster.transport import HttpApi
+from daemon.config import CheckSettings
+from daemon.display.output import write_line
+
+
+TO_DO: Final = 1
+BAD_INPUT: Final = 2
+AWAY: Final = 3
+USER_AGENT: Final = f"prewarm-person/{__version__}"
+
+_REMEDIES: Final[Mapping[type[ClusterError], str]] = {
+    Unreachable: "; is it up, and reachable from here? `kubectl cluster-info` asks it too",
+    Unauthenticated: "; log in again, or choose another --context; `kubectl auth whoami` asks too",
+}
+
+
+def check(settings: CheckSettings, *, environment: Mapping[str, str]) -> int:
+    """
+    Say beside whom Prewarm is in a cluster, and what to do.
+
+    Returns the exit code: 0 nothing to do, 1 something, 2 no usable kubeconfig, 3 the API server does not answer.
+    """
+    try:
+        place = place_of(
+            settings.kubeconfig,
+            context=settings.context,
+            environment=environment,
+            folder=Path(settings.service_account_folder),
+        )
+        api = HttpApi(place.access, user_agent=USER_AGENT)
+    except NoAccess as error:
+        print(f"prewarm: {error}", file=sys.stderr)
+        return BAD_INPUT
+    try:
+        document = checked(api, place=place, clock=SystemClock())
+    except ClusterError as error:
+        print(f"prewarm: {error.message}{_REMEDIES.get(type(error), '')}", file=sys.stderr)
+        return AWAY
+    finally:
+        api.close()
+    write_line(sys.stdout, _text(document, output=settings.output))
+    return TO_DO if document.steps else 0
+
+
+def checked(api: HttpApi, *, place: Place, clock: Clock) -> CheckDocument:
+    """
+    Ask everything, and return the answer.
+
+    Raises:
+        ClusterError: not even its kinds could be asked for.
+    """
+    reading = Reading(api, served=served_versions(api, KINDS, timeout_seconds=REQUEST_SECONDS))
+    leases = Leases(api, clock=clock)
+    leases.look()  # while the rest is read, they are likely to be renewed
+    facts = reading.facts()
+    creation = try_creation(api, namespace=place.namespace)
+    leases.decide(tell=_tell)
+    facts = msgspec.structs.replace(
+        facts,
+        manager=holder_of(leases.manager, lease=LEASE),
+        coordinator=holder_of(leases.coordinator, lease=OUR_LEASE),
+        creation=Trial(outcome=creation.outcome.value, webhook=creation.webhook, message=creation.words),
+    )
+    advice = advise(facts, manager=leases.manager, creation=creation)
+    return CheckDocument(
+        time=clock.now().at.replace(microsecond=0),
+        server=place.access.server,
+        row=advice.row,
+        title=TITLES[advice.row],
+        summary=advice.summary,
+        steps=advice.steps,
+        facts=facts,
+        notes=(*reading.notes, *leases.notes()),
+    )
+
+
+def _tell(seconds: float) -> None:
+    if sys.stderr.isatty():
+        print(f"waiting up to {seconds:.0f} s to see whether a Lease is renewed", file=sys.stderr)
+
+
+def _text(document: CheckDocument, *, output: str) -> str:
+    match output:
+        case "json":
+            return json.dumps(msgspec.to_builtins(document), indent=2)
+        case "yaml":
+            return yaml.safe_dump(msgspec.to_builtins(document), sort_keys=False).rstrip()
+        case _:
+            return report(document)
