@@ -35,7 +35,7 @@ from tests.servers.fixtures_coordinator import (
     start_coordinator,
     three_nodes,
 )
-from tests.servers.fixtures_persons import make_job, operator, viewer, with_roles
+from tests.servers.fixtures_persons import editor, make_job, viewer, with_roles
 
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "coordinator",
     "coordinator_options",
     "deployed",
+    "editor",
     "faults",
     "hosts",
     "job_states",
@@ -58,7 +59,6 @@ __all__ = [
     "namespace",
     "node_image",
     "nodes",
-    "operator",
     "private_registry",
     "push",
     "push_private",

@@ -1,6 +1,6 @@
 """
-The coordinator's token takes the one startup taint off a Node and changes nothing else of it, whatever its rights; it
-deletes no job that did not ask for it, and tells events about our kinds and Nodes alone.
+The coordinator's token takes the one startup taint off a Node and changes nothing else of it, whatever its rights, and
+tells events about our kinds and Nodes alone. Jobs and Secrets are test_deploy_coordinator_jobs.py's.
 """
 
 import copy
@@ -37,12 +37,10 @@ def token(deployed: ApiServer) -> str:
     probe = NodeOnServer(deployed, "test-probe")
     probe.create(taints=[taint(OTHER)])
     found = deployed.token(NAMESPACE, ACCOUNT, node="test-home")
-    job = _job(deployed, "default", completion={"type": "Never"}, is_finished=False)
     refused = {
         "nodes": lambda: refusal(
             deployed, "PATCH", f"{_path(probe)}?dryRun=All", {"spec": {"taints": []}}, token=found
         ),
-        "jobs": lambda: refusal(deployed, "DELETE", f"{job}?dryRun=All", token=found),
         "events": lambda: refusal(deployed, "POST", EVENTS, event("any", kind="Pod"), token=found),
     }
     for policy, message in refused.items():
@@ -69,8 +67,8 @@ def node(deployed: ApiServer, names: Names) -> NodeOnServer:
 
 @pytest.fixture(scope="module")
 def wide(deployed: ApiServer, token: str) -> Iterator[None]:
-    """Every right on Nodes and jobs for the coordinator's account, so that the policies alone stand in the way."""
-    resources = "--resource=nodes,nodes/status,imagepulljobs.apps.kruise.io"
+    """Every right on Nodes for the coordinator's account, so that the policies alone stand in the way."""
+    resources = "--resource=nodes,nodes/status"
     deployed.kubectl("create", "clusterrole", "test-wide", "--verb=*", resources)
     account = f"--serviceaccount={NAMESPACE}:{ACCOUNT}"
     deployed.kubectl("create", "clusterrolebinding", "test-wide", "--clusterrole=test-wide", account)
@@ -215,68 +213,10 @@ def test_replacing_a_node_is_bound_alike(deployed: ApiServer, node: NodeOnServer
     assert ONLY_TAINTS in refusal(deployed, "PUT", _path(node), whole, token=token)
 
 
-def _job(deployed: ApiServer, namespace: str, *, completion: Json, is_finished: bool) -> str:
-    """Create a job and return its path."""
-    path = f"/apis/apps.kruise.io/v1beta1/namespaces/{namespace}/imagepulljobs"
-    spec = {"image": "registry.test/app:v1", "completionPolicy": completion}
-    body = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImagePullJob", "spec": spec}
-    made = deployed.request("POST", path, {**body, "metadata": {"generateName": "job-"}})
-    path = f"{path}/{made['metadata']['name']}"
-    if is_finished:
-        status = {"desired": 0, "completionTime": "2026-01-01T00:00:00Z"}
-        deployed.request("PATCH", f"{path}/status", {"status": status})
-    return path
-
-
-@pytest.mark.parametrize(
-    ("completion", "is_finished"),
-    [
-        ({"type": "Never"}, False),
-        ({"type": "Always"}, True),
-        ({"type": "Always", "ttlSecondsAfterFinished": 1}, False),
-    ],
-    ids=["Never", "without a TTL", "still running"],
-)
-def test_a_job_that_did_not_ask_for_it_is_not_deleted(
-    deployed: ApiServer,
-    namespace: str,
-    token: str,
-    completion: Json,
-    is_finished: bool,  # noqa: FBT001 - a table
-) -> None:
-    """A stolen token does not make a person's jobs vanish."""
-    path = _job(deployed, namespace, completion=completion, is_finished=is_finished)
-
-    assert "deletes a finished job" in refusal(deployed, "DELETE", path, token=token)
-
-
-@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
-def test_a_finished_job_with_a_ttl_is_deleted(deployed: ApiServer, namespace: str, token: str, version: str) -> None:
-    """Through either version."""
-    completion = {"type": "Always", "ttlSecondsAfterFinished": 0}
-    path = _job(deployed, namespace, completion=completion, is_finished=True)
-
-    assert "" == refusal(deployed, "DELETE", path.replace("v1beta1", version), token=token)
-
-
-@pytest.mark.usefixtures("wide")
-def test_no_right_lets_the_coordinator_change_what_is_asked_for(
-    deployed: ApiServer, namespace: str, token: str
-) -> None:
-    """Jobs are people's."""
-    path = _job(deployed, namespace, completion={"type": "Never"}, is_finished=False)
-
-    for method, where, body in (
-        ("PATCH", path, {"spec": {"image": "registry.test/other:v1"}}),
-        ("POST", path.rpartition("/")[0], {**deployed.request("GET", path), "metadata": {"name": "new"}}),
-    ):
-        assert "changes nothing of any job but its status" in refusal(deployed, method, where, body, token=token)
-
-
 @pytest.mark.parametrize("kind", ["Pod", "Secret", ""])
 def test_events_about_anything_else_are_refused(deployed: ApiServer, token: str, kind: str) -> None:
     """A stolen token can't put words about a Pod before an operator."""
-    assert "about ImagePullJobs, NodeImages and Nodes alone" in refusal(
+    assert "about ImagePullJobs, ImageListPullJobs, NodeImages and Nodes alone" in refusal(
         deployed, "POST", EVENTS, event("any", kind=kind), token=token
     )
 

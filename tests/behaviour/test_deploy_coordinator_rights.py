@@ -11,11 +11,13 @@ from tests.servers.coordinator import ACCOUNT, LEASE, NAMESPACE
 from tests.servers.deployment import ANYONE_S, OWN, SECRETS, VERSIONS, event, nodeimage, nodeimages, refusal
 
 
-JOBS, NODEIMAGES = "imagepulljobs.apps.kruise.io", "nodeimages.apps.kruise.io"
-LEASES = "leases.coordination.k8s.io"
+JOBS, LISTS = "imagepulljobs.apps.kruise.io", "imagelistpulljobs.apps.kruise.io"
+NODEIMAGES = "nodeimages.apps.kruise.io"
+LEASES, MANAGER = "leases.coordination.k8s.io", "kruise-manager"
 EXPECTED = {
-    *(Right(where=CLUSTER, resource=JOBS, verb=verb) for verb in ("get", "list", "watch", "delete")),
-    Right(where=CLUSTER, resource=f"{JOBS}/status", verb="patch"),
+    *(Right(where=CLUSTER, resource=JOBS, verb=verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    *(Right(where=CLUSTER, resource=LISTS, verb=verb) for verb in ("get", "list", "watch", "delete")),
+    *(Right(where=CLUSTER, resource=f"{kind}/status", verb="patch") for kind in (JOBS, LISTS)),
     *(
         Right(where=CLUSTER, resource=NODEIMAGES, verb=verb)
         for verb in ("get", "list", "watch", "create", "patch", "delete")
@@ -24,12 +26,18 @@ EXPECTED = {
     *(Right(where=CLUSTER, resource="nodes", verb=verb) for verb in ("get", "list", "watch", "patch")),
     *(Right(where=CLUSTER, resource="pods", verb=verb) for verb in ("list", "watch")),
     Right(where=CLUSTER, resource="events.events.k8s.io", verb="create"),
+    Right(where=CLUSTER, resource="secrets", verb="get"),
+    *(Right(where=SECRETS, resource="secrets", verb=verb) for verb in ("get", "list", "create", "patch", "delete")),
+    Right(where=CLUSTER, resource=f"{LEASES}:{MANAGER}", verb="get"),
     Right(where=NAMESPACE, resource=LEASES, verb="create"),
     *(Right(where=NAMESPACE, resource=f"{LEASES}:{LEASE}", verb=verb) for verb in ("get", "update")),
 }
 TEAM = "test-team"
 OWN_LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+MANAGERS_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kruise-system/leases"
 TEAM_JOBS = f"/apis/apps.kruise.io/v1beta1/namespaces/{TEAM}/imagepulljobs"
+TEAM_LISTS = f"/apis/apps.kruise.io/v1beta1/namespaces/{TEAM}/imagelistpulljobs"
+TEAM_SECRETS, COPIES = (f"/api/v1/namespaces/{place}/secrets" for place in (TEAM, SECRETS))
 TEAM_EVENTS = f"/apis/events.k8s.io/v1/namespaces/{TEAM}/events"
 DRY = "?dryRun=All"
 WATCH = "watch=1&resourceVersion=0&timeoutSeconds=1"
@@ -45,15 +53,25 @@ def _job(name: str) -> Json:
     return {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImagePullJob", "metadata": {"name": name}, "spec": spec}
 
 
+def _list() -> Json:
+    spec = {"images": ["registry.test/app:v1"], "completionPolicy": {"type": "Never"}}
+    return {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob", "metadata": {"name": "l"}, "spec": spec}
+
+
 def _read(path: str) -> Asked:
     return ("GET", path, None)
 
 
 REFUSED: dict[str, Asked] = {
     "list secrets": _read("/api/v1/secrets"),
-    "read a secret copy": _read(f"/api/v1/namespaces/{SECRETS}/secrets/registry"),
-    "read a team's secret": _read(f"/api/v1/namespaces/{TEAM}/secrets/registry"),
-    "write a secret copy": ("POST", f"/api/v1/namespaces/{SECRETS}/secrets", {"metadata": {"name": "new"}}),
+    "list a team's secrets": _read(TEAM_SECRETS),
+    "watch a team's secrets": _read(f"{TEAM_SECRETS}?{WATCH}"),
+    "watch secret copies": _read(f"{COPIES}?{WATCH}"),
+    "write a team's secret": ("POST", TEAM_SECRETS, {"metadata": {"name": "new"}}),
+    "change a team's secret": ("PATCH", f"{TEAM_SECRETS}/registry", {"data": {}}),
+    "delete a team's secret": ("DELETE", f"{TEAM_SECRETS}/registry", None),
+    "replace a secret copy": ("PUT", f"{COPIES}/registry", {"metadata": {"name": "registry"}}),
+    "delete all secret copies": ("DELETE", COPIES, None),
     "list config maps": _read("/api/v1/configmaps"),
     "list namespaces": _read("/api/v1/namespaces"),
     "read a Pod": _read(f"/api/v1/namespaces/{NAMESPACE}/pods/prewarm-agent-{OWN}"),
@@ -73,12 +91,14 @@ REFUSED: dict[str, Asked] = {
         f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/prewarm-coordinator",
         {"spec": {"replicas": 1}},
     ),
-    "create a job": ("POST", TEAM_JOBS, _job("new")),
-    "change a job": ("PATCH", f"{TEAM_JOBS}/base", {"spec": {"image": "registry.test/other:v1"}}),
     "replace a job": ("PUT", f"{TEAM_JOBS}/base", _job("base")),
     "delete all jobs": ("DELETE", TEAM_JOBS, None),
     "replace a job's status": ("PUT", f"{TEAM_JOBS}/base/status", _job("base")),
-    "list list-jobs": _read("/apis/apps.kruise.io/v1beta1/imagelistpulljobs"),
+    "create a list": ("POST", TEAM_LISTS, _list()),
+    "change a list": ("PATCH", f"{TEAM_LISTS}/l", {"spec": {"images": ["registry.test/other:v1"]}}),
+    "replace a list": ("PUT", f"{TEAM_LISTS}/l", _list()),
+    "delete all lists": ("DELETE", TEAM_LISTS, None),
+    "replace a list's status": ("PUT", f"{TEAM_LISTS}/l/status", _list()),
     "replace a NodeImage": ("PUT", nodeimages(OWN), nodeimage(OWN)),
     "delete all NodeImages": ("DELETE", nodeimages(), None),
     "list events": _read(TEAM_EVENTS),
@@ -87,6 +107,8 @@ REFUSED: dict[str, Asked] = {
     "delete its Lease": ("DELETE", f"{OWN_LEASE}/{LEASE}", None),
     "read another's Lease": _read(f"{OWN_LEASE}/other"),
     "take another's Lease": ("PUT", f"{OWN_LEASE}/other", _lease("other")),
+    "list the Leases of OpenKruise's manager": _read(MANAGERS_LEASES),
+    "take the Lease of OpenKruise's manager": ("PUT", f"{MANAGERS_LEASES}/{MANAGER}", _lease(MANAGER)),
     "read a node's Lease": _read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{OWN}"),
     "create a Lease elsewhere": ("POST", OWN_LEASE.replace(NAMESPACE, TEAM), _lease(LEASE)),
     "make itself a token": ("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{ACCOUNT}/token", {}),
@@ -101,6 +123,13 @@ REFUSED: dict[str, Asked] = {
 ALLOWED: dict[str, Asked] = {
     "list jobs": _read("/apis/apps.kruise.io/v1beta1/imagepulljobs"),
     "read a job": _read(f"{TEAM_JOBS}/base"),
+    "list lists": _read("/apis/apps.kruise.io/v1beta1/imagelistpulljobs"),
+    "read a list": _read(f"{TEAM_LISTS}/l"),
+    "write a list's status": ("PATCH", f"{TEAM_LISTS}/l/status", {"status": {"desired": 1}}),
+    "read a team's secret by its name": _read(f"{TEAM_SECRETS}/registry"),
+    "read a secret copy": _read(f"{COPIES}/registry"),
+    "list secret copies": _read(COPIES),
+    "look whether OpenKruise's manager is at work": _read(f"{MANAGERS_LEASES}/{MANAGER}"),
     "write a job's status": ("PATCH", f"{TEAM_JOBS}/base/status", {"status": {"desired": 1}}),
     "delete a finished job past its time": ("DELETE", f"{TEAM_JOBS}/finished{DRY}", None),
     "list NodeImages": _read(nodeimages()),
@@ -124,7 +153,7 @@ ALLOWED: dict[str, Asked] = {
 
 @pytest.fixture(scope="module")
 def cluster(deployed: ApiServer) -> ApiServer:
-    """A cluster with Prewarm in it, a secret in each namespace that matters, and two jobs."""
+    """A cluster with Prewarm in it, a secret in each namespace that matters, two jobs, a list, a manager's Lease."""
     deployed.account(TEAM, "nobody")
     for namespace in (SECRETS, TEAM):
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "registry"}}
@@ -133,6 +162,9 @@ def cluster(deployed: ApiServer) -> ApiServer:
     finished["spec"]["completionPolicy"] = {"type": "Always", "ttlSecondsAfterFinished": 1}
     for job in (_job("base"), finished):
         deployed.request("POST", TEAM_JOBS, job)
+    deployed.request("POST", TEAM_LISTS, _list())
+    deployed.account("kruise-system", "nobody")
+    deployed.request("POST", MANAGERS_LEASES, _lease(MANAGER))
     status = {"desired": 0, "completionTime": "2026-01-01T00:00:00Z"}
     deployed.request("PATCH", f"{TEAM_JOBS}/finished/status", {"status": status})
     return deployed
@@ -149,7 +181,7 @@ def test_the_document_lists_what_is_expected() -> None:
     assert EXPECTED == documented(ACCOUNT)
 
 
-@pytest.mark.parametrize("namespace", ["default", SECRETS, NAMESPACE, TEAM])
+@pytest.mark.parametrize("namespace", ["default", SECRETS, NAMESPACE, TEAM, "kruise-system"])
 def test_the_account_has_exactly_the_rights_of_the_table(cluster: ApiServer, namespace: str) -> None:
     """In no namespace is there a right more or less than the table has."""
     account = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
@@ -186,7 +218,7 @@ def test_the_coordinator_makes_its_lease_and_renews_it(cluster: ApiServer, token
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("resource", ["imagepulljobs", "nodeimages"])
+@pytest.mark.parametrize("resource", ["imagepulljobs", "imagelistpulljobs", "nodeimages"])
 def test_the_coordinator_watches_our_kinds(cluster: ApiServer, token: str, resource: str, version: str) -> None:
     """A watch of the whole cluster is let through, and ends by itself."""
     said = cluster.text(

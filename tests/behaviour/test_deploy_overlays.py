@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.render import DAEMONSET_ONLY, ROOT, render
-from tests.rights import documented, granted
+from deploy.render import BASE, DAEMONSET_ONLY, ROOT, render
+from tests.rights import CLUSTER, Right, documented, granted
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import ACCOUNT, NAMESPACE
 from tests.servers.crds import ours, until_served
-from tests.servers.deployment import OWN, event, nodeimages, refusal, status_patch
+from tests.servers.deployment import EVENTS, OWN, SECRETS, event, nodeimage, nodeimages, refusal, status_patch
+from tests.servers.fixtures_apiserver import Names
 from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.nodes import GATE, NodeOnServer, taint
 from tests.servers.processes import until
@@ -44,6 +46,14 @@ def copied(folder: Path, heading: str) -> Path:
     overlay.mkdir(parents=True)
     (overlay / "kustomization.yaml").write_text(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])
     return overlay
+
+
+def commands(heading: str, words: str) -> list[list[str]]:
+    """Return the arguments of kubectl in the lines of a section's commands that begin so; paths are the checkout's."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+    words_of = [shlex.split(line)[1:] for line in lines if line.startswith(words)]
+    return [[str(ROOT / each) if each.startswith("deploy/") else each for each in line] for line in words_of]
 
 
 def one(objects: list[dict[str, Any]], kind: str, name: str) -> Json:
@@ -129,7 +139,7 @@ def test_one_daemonset_is_all_that_has_pods(daemonset_only: list[dict[str, Any]]
 
     assert [1, 0, 0] == [kinds.count(kind) for kind in ("DaemonSet", "Deployment", "PodDisruptionBudget")]
     assert [ACCOUNT] == accounts
-    assert [f"{ACCOUNT}-{name}" for name in ("nodes", "jobs", "events")] == policies
+    assert [f"{ACCOUNT}-{name}" for name in ("nodes", "jobs", "secrets", "events")] == policies
 
 
 def test_one_daemonset_has_agents_that_coordinate(daemonset_only: list[dict[str, Any]]) -> None:
@@ -144,22 +154,24 @@ def test_one_daemonset_has_agents_that_coordinate(daemonset_only: list[dict[str,
 
 
 def test_one_daemonset_has_an_account_with_both_rights(daemonset_only: list[dict[str, Any]]) -> None:
-    """Those of docs/security.md, each once."""
-    assert documented(AGENT) | documented(ACCOUNT) == granted(daemonset_only, account=ACCOUNT)
+    """Those of docs/security.md, each once; but no node's token reads the Secrets of the cluster."""
+    everywhere = {Right(where=CLUSTER, resource="secrets", verb="get")}
+
+    assert (documented(AGENT) | documented(ACCOUNT)) - everywhere == granted(daemonset_only, account=ACCOUNT)
     assert set() == granted(daemonset_only, account=AGENT)
 
 
-def test_an_agent_s_token_does_both(everywhere: ApiServer) -> None:
+def test_an_agent_s_token_does_both(everywhere: ApiServer, names: Names) -> None:
     """It makes a NodeImage, reports in it, tells an event of it, and reads the copy of a secret."""
     token = everywhere.token(NAMESPACE, ACCOUNT, node=OWN)
+    name = names("node")
     secret = {"metadata": {"name": "registry"}}
     everywhere.request("POST", "/api/v1/namespaces/kruise-daemon-config/secrets", secret)
-    image = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "NodeImage", "metadata": {"name": OWN}, "spec": {}}
 
     for method, path, body in (
-        ("POST", nodeimages(), image),
-        ("PATCH", nodeimages(OWN, subresource="status"), status_patch()),
-        ("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event(OWN)),
+        ("POST", nodeimages(), nodeimage(name)),
+        ("PATCH", nodeimages(name, subresource="status"), status_patch()),
+        ("POST", EVENTS, event(name)),
         ("GET", "/api/v1/namespaces/kruise-daemon-config/secrets/registry", None),
     ):
         assert "" == refusal(everywhere, method, path, body, token=token)
@@ -200,12 +212,54 @@ def test_an_agent_with_the_overlay_s_account_coordinates(everywhere: ApiServer, 
         assert [] == [line for line in agent.lines() if "forbidden" in str(line.get("message", "")).lower()]
 
 
+def test_no_token_of_a_node_reads_every_secret(everywhere: ApiServer) -> None:
+    """What a node's root may read is what its jobs need: copies, and no Secret of a namespace that has not said so."""
+    token = everywhere.token(NAMESPACE, ACCOUNT, node=OWN)
+
+    assert "cannot get" in refusal(everywhere, "GET", "/api/v1/namespaces/default/secrets/registry", token=token)
+
+
 def test_what_is_left_of_the_deployment_is_taken_away(apiserver: ApiServer) -> None:
     """By the document's command, where daemonset.yaml was applied before."""
-    section = README.partition("\n## One DaemonSet for both\n")[2].partition("\n## ")[0]
-    command = re.findall(r"```sh\n(kubectl delete .*)\n```", section)[0]
     apiserver.kubectl("apply", "-f", ROOT / "daemonset.yaml")
 
-    said = apiserver.kubectl(*command.split()[1:])
+    said = [apiserver.kubectl(*line) for line in commands("One DaemonSet for both", "kubectl delete")]
 
-    assert 2 == len(said.splitlines())
+    assert 4 == len("".join(said).splitlines())
+
+
+def test_secrets_are_read_in_the_named_namespaces_only(apiserver: ApiServer) -> None:
+    """By the coordinator's own account, over daemonset.yaml, with the document's commands for each namespace."""
+    heading = "Secrets of some namespaces only"
+    apiserver.kubectl("apply", "-f", ROOT / "daemonset.yaml")
+    for namespace in ("team-a", "team-b", "team-c"):
+        apiserver.account(namespace, "default")
+        apiserver.request("POST", f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "registry"}})
+    token = apiserver.token(NAMESPACE, ACCOUNT)
+    secret = "/api/v1/namespaces/team-{}/secrets/{}"
+
+    for line in commands(heading, "kubectl"):
+        apiserver.kubectl(*line)
+
+    until(
+        lambda: "cannot get" in refusal(apiserver, "GET", secret.format("c", "registry"), token=token),
+        what="the right in the whole cluster is gone",
+        timeout_seconds=30,
+    )
+    for team in ("a", "b"):
+        assert "" == refusal(apiserver, "GET", secret.format(team, "registry"), token=token)
+        assert "cannot list" in refusal(apiserver, "GET", secret.format(team, ""), token=token)
+    assert "" == refusal(apiserver, "GET", f"/api/v1/namespaces/{SECRETS}/secrets", token=token)
+
+
+def test_restricted_secrets_leave_everything_else(daemonset_only: list[dict[str, Any]]) -> None:
+    """The overlay is the base without one ClusterRole and its binding; no other overlay's agents have it either."""
+    base, restricted = rendered(BASE), rendered(ROOT / "deploy/overlays/restricted-secrets")
+
+    gone = [each for each in base if each not in restricted]
+
+    assert [] == [each for each in restricted if each not in base]
+    assert [(kind, f"{ACCOUNT}-secrets") for kind in ("ClusterRole", "ClusterRoleBinding")] == [
+        (each["kind"], each["metadata"]["name"]) for each in gone
+    ]
+    assert [] == [each for each in daemonset_only if each in gone]

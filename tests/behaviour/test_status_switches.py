@@ -32,18 +32,18 @@ def _path(made: JobOnServer) -> str:
 
 
 def test_all_jobs_of_a_namespace_are_suspended_and_resumed(
-    with_roles: ApiServer, operator: Person, make_job: MakeJob, names: Names
+    with_roles: ApiServer, editor: Person, make_job: MakeJob, names: Names
 ) -> None:
     """With a line for each, and no other namespace's; once more changes nothing and says so."""
     other = names("other")
     with_roles.request("POST", "/api/v1/namespaces", {"metadata": {"name": other}})
     first, second, elsewhere = make_job("first"), make_job("second"), make_job("third", place=other)
 
-    said = operator.output("suspend", "--all").splitlines()
+    said = editor.output("suspend", "--all").splitlines()
     suspended = [_is_suspended(each) for each in (first, second, elsewhere)]
-    again = operator.output("suspend", "--all").splitlines()
+    again = editor.output("suspend", "--all").splitlines()
     generation = first.read()["metadata"]["generation"]
-    operator.output("resume", "--all")
+    editor.output("resume", "--all")
 
     assert [
         f"imagepulljob.apps.kruise.io/{name} -n {first.namespace}: suspended" for name in ("first", "second")
@@ -55,7 +55,7 @@ def test_all_jobs_of_a_namespace_are_suspended_and_resumed(
 
 
 def test_everything_is_suspended_everywhere(
-    with_roles: ApiServer, operator: Person, make_job: MakeJob, namespace: str, names: Names
+    with_roles: ApiServer, editor: Person, make_job: MakeJob, namespace: str, names: Names
 ) -> None:
     """With --all -A: jobs and lists of every namespace."""
     other = names("other")
@@ -63,16 +63,16 @@ def test_everything_is_suspended_everywhere(
     here, elsewhere = make_job("here"), make_job("elsewhere", place=other)
     _make_list(with_roles, other, "nightly")
 
-    operator.output("suspend", "--all", "-A")
+    editor.output("suspend", "--all", "-A")
     images = with_roles.request("GET", f"{KINDS}/namespaces/{other}/imagelistpulljobs/nightly")
     suspended = [_is_suspended(here), _is_suspended(elsewhere), images["spec"]["prewarm"]["suspend"]]
-    operator.output("resume", "--all", "-A")
+    editor.output("resume", "--all", "-A")
 
     assert [True, True, True] == suspended
     assert [False, False] == [_is_suspended(here), _is_suspended(elsewhere)]
 
 
-def test_what_an_edit_would_harm_is_left_alone(with_roles: ApiServer, operator: Person, make_job: MakeJob) -> None:
+def test_what_an_edit_would_harm_is_left_alone(with_roles: ApiServer, editor: Person, make_job: MakeJob) -> None:
     """A job that has finished would run again, and one of a list follows its list."""
     finished = make_job("finished", kind="Always")
     status = {"desired": 1, "observedGeneration": 1, "completionTime": "2026-01-01T00:00:00Z"}
@@ -81,8 +81,8 @@ def test_what_an_edit_would_harm_is_left_alone(with_roles: ApiServer, operator: 
     reference = _make_list(with_roles, child.namespace, "nightly")
     with_roles.request("PATCH", _path(child), {"metadata": {"ownerReferences": [reference]}})
 
-    said = operator.output("suspend", "--all")
-    by_name = operator.run("suspend", "nightly-0")
+    said = editor.output("suspend", "--all")
+    by_name = editor.run("suspend", "nightly-0")
 
     assert [False, False] == [_is_suspended(finished), _is_suspended(child)]
     assert "finished -n " in said
@@ -91,11 +91,11 @@ def test_what_an_edit_would_harm_is_left_alone(with_roles: ApiServer, operator: 
     assert (1, True) == (by_name.returncode, "follows its list, left alone: see list/nightly" in by_name.stdout)
 
 
-def test_jobs_are_suspended_by_name(operator: Person, make_job: MakeJob) -> None:
+def test_jobs_are_suspended_by_name(editor: Person, make_job: MakeJob) -> None:
     """Those alone; one that is not there is told, and keeps nothing from the others."""
     first, second = make_job("first"), make_job("second")
 
-    done = operator.run("suspend", "nope", "job/first", "list/first")
+    done = editor.run("suspend", "nope", "job/first", "list/first")
 
     assert 1 == done.returncode
     assert [True, False] == [_is_suspended(first), _is_suspended(second)]
@@ -108,11 +108,11 @@ def test_jobs_are_suspended_by_name(operator: Person, make_job: MakeJob) -> None
     ] == [True, True]
 
 
-def test_a_dry_run_changes_nothing(operator: Person, make_job: MakeJob) -> None:
+def test_a_dry_run_changes_nothing(editor: Person, make_job: MakeJob) -> None:
     """The API server checks it all the same."""
     made = make_job("base")
 
-    said = operator.output("suspend", "--all", "--dry-run")
+    said = editor.output("suspend", "--all", "--dry-run")
 
     assert said.endswith("suspended (server dry run)\n")
     assert 1 == made.read()["metadata"]["generation"]
@@ -129,12 +129,12 @@ def test_who_may_only_look_is_told_what_is_missing(
 
     assert (1, False) == (done.returncode, _is_suspended(made))
     assert "cannot patch resource" in done.stderr
-    assert "ClusterRole prewarm-operator" in done.stderr
+    assert "ClusterRole prewarm-job-editor" in done.stderr
 
 
-def test_where_there_is_no_job_nothing_is_done(operator: Person) -> None:
+def test_where_there_is_no_job_nothing_is_done(editor: Person) -> None:
     """And that is said."""
-    done = operator.run("suspend", "--all")
+    done = editor.run("suspend", "--all")
 
     assert (0, "") == (done.returncode, done.stdout)
     assert "No ImagePullJob and no ImageListPullJob found." in done.stderr

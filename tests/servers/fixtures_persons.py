@@ -1,5 +1,5 @@
 """
-Fixtures of tests of what a person asks of a cluster: accounts with the roles of docs/status.md, and jobs as they stand.
+Fixtures of tests of what a person asks of a cluster: accounts with the roles of daemonset.yaml, and jobs as they stand.
 
 Nobody coordinates: what stands in a job's status, the test has written.
 """
@@ -14,10 +14,9 @@ from tests.servers.crds import install, ours
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.jobs import JobOnServer, job
 from tests.servers.objects import Json
-from tests.servers.persons import RBAC, Person, bound, roles_in
+from tests.servers.persons import RBAC, Person, bound, roles
 
 
-DOCUMENT: Final = Path(__file__).parents[2] / "docs/status.md"
 IMAGE: Final = "registry.test/team/app:v1"
 
 
@@ -31,9 +30,9 @@ class MakeJob(Protocol):
 
 @pytest.fixture(scope="module")
 def with_roles(apiserver: ApiServer) -> ApiServer:
-    """The module's API server with our CRDs, and the ClusterRoles of docs/status.md."""
+    """The module's API server with our CRDs, and the ClusterRoles of daemonset.yaml for people."""
     install(apiserver, ours())
-    for role in roles_in(DOCUMENT):
+    for role in roles():
         apiserver.request("POST", f"{RBAC}/clusterroles", role)
     return apiserver
 
@@ -45,9 +44,9 @@ def viewer(with_roles: ApiServer, namespace: str, names: Names, tmp_path: Path) 
 
 
 @pytest.fixture
-def operator(with_roles: ApiServer, namespace: str, names: Names, tmp_path: Path) -> Person:
-    """A person with the ClusterRole prewarm-operator likewise."""
-    return bound(with_roles, namespace, names("operator"), tmp_path, role="prewarm-operator")
+def editor(with_roles: ApiServer, namespace: str, names: Names, tmp_path: Path) -> Person:
+    """A person with the ClusterRole prewarm-job-editor likewise."""
+    return bound(with_roles, namespace, names("editor"), tmp_path, role="prewarm-job-editor")
 
 
 @pytest.fixture
