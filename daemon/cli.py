@@ -16,6 +16,7 @@ from daemon.config import (
     AGENT_SETTINGS,
     CHECK_OUTPUTS,
     CHECK_SETTINGS,
+    CLEAN_SETTINGS,
     COORDINATOR_SETTINGS,
     LEADING_SETTINGS,
     OUTPUTS,
@@ -25,6 +26,7 @@ from daemon.config import (
     Setting,
     agent_settings,
     check_settings,
+    clean_settings,
     coordinator_settings,
     run_settings,
     status_settings,
@@ -229,6 +231,33 @@ exit codes:
 docs/check.md says what is told, and has a ClusterRole.
 """
 
+_CLEAN = """\
+Take off this machine's container runtime what Prewarm keeps there: the leases
+that hold partial downloads. Images stay, and so does whatever they need.
+
+For a node that Prewarm leaves. Take its DaemonSet off first: an agent that is
+alive makes its leases again. One that is seen among the processes is named; in
+a container only its own are seen. A pull whose lease goes begins anew.
+
+Only containerd has leases; elsewhere there is nothing to do. Left alone, they
+end by themselves within a day.
+"""
+
+_CLEAN_EPILOG = """\
+examples:
+  prewarm clean --dry-run
+  prewarm clean
+  prewarm clean --runtime-endpoint /run/k3s/containerd/containerd.sock
+
+exit codes:
+  0  nothing of Prewarm's is left; with --dry-run: it was told what there is
+  1  a lease could not be removed
+  2  bad input: an option or a variable
+  3  no container runtime reachable
+
+It needs the rights to use the runtime's socket, which usually means root.
+"""
+
 _VALIDATE = """\
 Check manifests without touching anything: every error of every manifest,
 worded as kubectl words them.
@@ -302,6 +331,7 @@ def _parser(program: str = "prewarm") -> argparse.ArgumentParser:
     _add_switch(commands, "suspend", program=program)
     _add_switch(commands, "resume", program=program)
     _add_check(commands, program=program)
+    _add_clean(commands)
     return parser
 
 
@@ -455,6 +485,21 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     check.set_defaults(command=_check, parser=check)
 
 
+def _add_clean(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    clean = commands.add_parser(
+        "clean",
+        help="take off this machine's runtime what Prewarm keeps there",
+        usage="prewarm clean [OPTION]...",
+        description=_CLEAN,
+        allow_abbrev=False,
+        epilog=_CLEAN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    clean.add_argument("--dry-run", action="store_true", dest="is_trial", help="say what there is, and change nothing")
+    _add_settings(clean, CLEAN_SETTINGS)
+    clean.set_defaults(command=_clean, parser=clean)
+
+
 def _add_everywhere(parser: argparse.ArgumentParser, *, help_text: str) -> None:
     parser.add_argument("-A", "--all-namespaces", action="store_true", dest="is_everywhere", help=help_text)
 
@@ -498,6 +543,13 @@ def _check(options: argparse.Namespace) -> int:
     from daemon.checkup.command import check
 
     return check(settings, environment=os.environ)
+
+
+def _clean(options: argparse.Namespace) -> int:
+    settings = clean_settings(vars(options), environment=os.environ)
+    from daemon.cleaning import clean
+
+    return clean(settings)
 
 
 def _validate(options: argparse.Namespace) -> int:

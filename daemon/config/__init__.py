@@ -7,6 +7,7 @@ coordinator.py, status.py and check.py a role's own.
 
 from daemon.config.agent import AGENT_SETTINGS, AgentSettings, agent_settings
 from daemon.config.check import CHECK_OUTPUTS, CHECK_SETTINGS, CheckSettings, check_settings
+from daemon.config.clean import CLEAN_SETTINGS, CleanSettings, clean_settings
 from daemon.config.coordinator import (
     COORDINATOR_SETTINGS,
     LEADING_SETTINGS,
@@ -31,6 +32,7 @@ __all__ = [
     "AGENT_SETTINGS",
     "CHECK_OUTPUTS",
     "CHECK_SETTINGS",
+    "CLEAN_SETTINGS",
     "COORDINATOR_SETTINGS",
     "LEADING_SETTINGS",
     "OUTPUTS",
@@ -38,6 +40,7 @@ __all__ = [
     "STATUS_SETTINGS",
     "AgentSettings",
     "CheckSettings",
+    "CleanSettings",
     "CoordinatorSettings",
     "InvalidSetting",
     "Named",
@@ -48,6 +51,7 @@ __all__ = [
     "SwitchSettings",
     "agent_settings",
     "check_settings",
+    "clean_settings",
     "coordinator_settings",
     "run_settings",
     "status_settings",
