@@ -2,8 +2,8 @@
 Stands in for OpenKruise's manager: on the wire it does to jobs, NodeImages and secret copies what the real one does.
 
 Whole objects are PUT from caches that a test can make old, through types that lose what they do not know. A test moves
-it by steps, or lets it run. Its webhooks, lists, cron jobs and podSelector are left out. What it decides stands in pure
-modules beside this one.
+it by steps, or lets it run. Cron jobs and podSelector are left out; its webhooks are webhooks.py's, the Lease by
+which it leads manager_lease.py's. What it decides stands in pure modules beside this one.
 """
 
 import threading
@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from tests.servers.openkruise.manager_client import Client, Refused, Write
 from tests.servers.openkruise.manager_jobs import JobController
+from tests.servers.openkruise.manager_lists import ListController
 from tests.servers.openkruise.manager_nodeimages import NodeImageController
 from tests.servers.openkruise.manager_objects import Release
 from tests.servers.openkruise.manager_pace import Limits, Pace
@@ -49,6 +50,7 @@ class Manager:
         self._broken: BaseException | None = None
         self._store = Store(client, release=release, stopped=self._stopped)
         self._jobs = JobController(self._store, release=release, limits=limits)
+        self._lists = ListController(client, release=release)
         self._node_images = NodeImageController(self._store, release=release, limits=limits)
         self.jobs = self._store.jobs
         self.node_images = self._store.node_images
@@ -74,6 +76,11 @@ class Manager:
         self._attempt(self._store.poll)
         for job in self.jobs.all():
             self._attempt(partial(self._jobs.reconcile, job, pace=self._pace()))
+
+    def reconcile_lists(self) -> None:
+        """One pass over every list of images."""
+        self._attempt(self._store.poll)
+        self._attempt(self._pass_over_lists)
 
     def reconcile_node_images(self) -> None:
         """One pass over every Node and NodeImage, but for statuses."""
@@ -108,10 +115,15 @@ class Manager:
         try:
             while not self._stopped.wait(INTERVAL_SECONDS):
                 self.reconcile_node_images()
+                self.reconcile_lists()
                 self.reconcile_jobs()
                 self.watchdog()
         except BaseException as error:  # noqa: BLE001 - the thread's root: `stop` raises it
             self._broken = error
+
+    def _pass_over_lists(self) -> None:
+        for found in self._lists.all():
+            self._attempt(partial(self._lists.reconcile, found, jobs=self.jobs.all(), pace=self._pace()))
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from tests.servers.openkruise.manager_job import Job
+from tests.servers.openkruise.manager_list import ListJob
 from tests.servers.openkruise.manager_metadata import Node, Secret
 from tests.servers.openkruise.manager_nodeimage import Image, NodeImage, SecretReference
 
@@ -20,7 +21,7 @@ GROUP: Final = "apps.kruise.io"
 SECRET_NAMESPACE: Final = "kruise-daemon-config"
 
 Json = dict[str, object]
-Object = TypeVar("Object", NodeImage, Job, Node, Secret)
+Object = TypeVar("Object", NodeImage, Job, ListJob, Node, Secret)
 
 
 class Release(StrEnum):
@@ -41,9 +42,10 @@ def without_modes(node_image: NodeImage) -> NodeImage:
     return with_images(node_image, images=images)
 
 
-def encoded(value: NodeImage | Job | Secret, *, release: Release) -> Json:
+def encoded(value: NodeImage | Job | ListJob | Secret, *, release: Release) -> Json:
     """Return an object as a client in Go sends it."""
-    kind = {NodeImage: "NodeImage", Job: "ImagePullJob", Secret: "Secret"}[type(value)]
+    kinds = {NodeImage: "NodeImage", Job: "ImagePullJob", ListJob: "ImageListPullJob", Secret: "Secret"}
+    kind = kinds[type(value)]
     version = "v1" if isinstance(value, Secret) else f"{GROUP}/{release}"
     members = msgspec.to_builtins(value, builtin_types=(datetime,)).items()
     return {"apiVersion": version, "kind": kind, **{name: _plain(inner) for name, inner in members}}
