@@ -120,7 +120,7 @@ def _lost(finding: Finding, *, facts: Facts) -> str:
 
 def _steps_of(finding: Finding) -> tuple[Step, ...]:
     ways = tuple(Way(what=each.what, command=each.command) for each in finding.ways)
-    return (Step(why=finding.summary, ways=ways),) if ways else ()
+    return (Step(why=TITLES[finding.row], ways=ways),) if ways else ()
 
 
 def _row_steps(finding: Finding, *, facts: Facts, tried: Creation) -> tuple[Step, ...]:

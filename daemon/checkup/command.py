@@ -15,7 +15,7 @@ from daemon.beside.manager import LEASE
 from daemon.checkup.advice import TITLES, advise
 from daemon.checkup.documents import CheckDocument, Trial
 from daemon.checkup.leases import OUR_LEASE, Leases, holder_of
-from daemon.checkup.objects import KINDS
+from daemon.checkup.objects import KINDS, after_trial
 from daemon.checkup.reading import REQUEST_SECONDS, Reading
 from daemon.checkup.report import report
 from daemon.clock import Clock, SystemClock
@@ -82,6 +82,7 @@ def checked(api: HttpApi, *, place: Place, clock: Clock) -> CheckDocument:
     leases.decide(tell=_tell)
     facts = msgspec.structs.replace(
         facts,
+        webhooks=after_trial(facts.webhooks, creation=creation) if facts.webhooks is not None else None,
         manager=holder_of(leases.manager, lease=LEASE),
         coordinator=holder_of(leases.coordinator, lease=OUR_LEASE),
         creation=Trial(outcome=creation.outcome.value, webhook=creation.webhook, message=creation.words),

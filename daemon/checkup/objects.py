@@ -4,12 +4,13 @@ From the JSON of objects to what is told of them: CRDs, webhook configurations, 
 Pure. Only what the report needs is decoded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from daemon.api.rules.metadata import GROUP
+from daemon.beside.creation import Creation, Outcome
 from daemon.checkup.documents import Crd, Webhook
 from daemon.checkup.wire import (
     WireClient,
@@ -101,6 +102,15 @@ def webhooks_of(content: bytes, *, kind: str) -> tuple[Webhook, ...]:
         )
         for each in found.webhooks or ()
         if (kinds := _kinds(each))
+    )
+
+
+def after_trial(webhooks: Sequence[Webhook], *, creation: Creation) -> tuple[Webhook, ...]:
+    """Return the webhooks with what a trial has shown of one: that it answers, or that it does not."""
+    shown = {Outcome.UNANSWERED: False, Outcome.REFUSED: True}.get(creation.outcome)
+    return tuple(
+        msgspec.structs.replace(each, answers=shown) if shown is not None and each.name == creation.webhook else each
+        for each in webhooks
     )
 
 

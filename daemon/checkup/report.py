@@ -1,19 +1,19 @@
 """The report of `prewarm check` for a person: the combination first, then what was read, then what to do. Pure."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Final
 
 from daemon.beside.manager import Renewal
 from daemon.checkup.documents import CheckDocument, Crd, Facts, Holder, Nodes, Step, Trial, Webhook, Workload
 from daemon.checkup.steps import names_of
-from daemon.overview.draw import harmless, lines_of, plain
-from daemon.overview.page import Cell, Page, cell
-from daemon.overview.page import Facts as Labelled
+from daemon.overview.draw import harmless
 from daemon.overview.words import counted
 
 
 DOCUMENT: Final = "docs/compatibility.md#beside-openkruise"
 
+_LABEL_WIDTH: Final = 25
 _UNREAD: Final = "not known: it could not be read"
 _STATES: Final = {
     Renewal.RENEWED.value: "{holder} leads: it was seen to renew",
@@ -32,35 +32,43 @@ def report(document: CheckDocument) -> str:
     """Return the report's text."""
     parts = [
         [f"{document.row}: {document.title}", f"  {document.summary}"],
-        [plain(line).rstrip() for line in lines_of(Page(blocks=(Labelled(rows=_rows(document.facts)),)))],
+        list(_facts(document.facts)),
         ["Not known:", *(f"- {note}" for note in document.notes)] if document.notes else [],
         list(_todo(document.steps)),
     ]
     return "\n\n".join("\n".join(harmless(line) for line in part) for part in parts if part)
 
 
-def _rows(facts: Facts) -> tuple[tuple[str, Cell], ...]:
+def _facts(facts: Facts) -> Iterator[str]:
     rows = (
-        ("CRDs", [_UNREAD] if facts.crds is None else [_crd(each) for each in facts.crds]),
+        ("CRDs", [_UNREAD] if facts.crds is None else _crds(facts.crds)),
         ("Webhooks", [_UNREAD] if facts.webhooks is None else [_webhook(each) for each in facts.webhooks]),
         ("OpenKruise's manager", [_holder(facts.manager)]),
-        ("Prewarm's coordinator", [_holder(facts.coordinator), _workload(facts.coordinators, "Deployment")]),
-        ("A new job", [_trial(facts.creation)]),
-        ("Agents", [_workload(facts.agents, "DaemonSet"), *_nodes(facts.nodes)]),
         ("kruise-daemon", [_workload(facts.kruise_daemons, "DaemonSet"), _shared(facts.shared)]),
-        ("Secret copies", [_namespace(facts.has_secret_namespace)]),
+        ("Prewarm's coordinator", [_holder(facts.coordinator), _workload(facts.coordinators, "Deployment")]),
+        ("Prewarm's agents", [_workload(facts.agents, "DaemonSet"), *_nodes(facts.nodes)]),
+        ("A new job", [_trial(facts.creation)]),
+        ("Copies of secrets", [_namespace(facts.has_secret_namespace)]),
     )
-    return tuple(
-        (label, cell(words)) for label, lines in rows for words in ([line for line in lines if line] or ["none"])
-    )
+    for label, lines in rows:
+        told = [line for line in lines if line] or ["none"]
+        yield from (f"{head:<{_LABEL_WIDTH}}{line}" for head, line in zip_longest([f"{label}:"], told, fillvalue=""))
+
+
+def _crds(crds: tuple[Crd, ...]) -> list[str]:
+    """Say what each is; those of which the same is to be said together."""
+    names: dict[str, list[str]] = {}
+    for crd in crds:
+        names.setdefault(_crd(crd), []).append(crd.name)
+    return [f"{', '.join(same)}: {words}" for words, same in names.items()]
 
 
 def _crd(crd: Crd) -> str:
-    whose = "Prewarm's" if crd.is_ours else "OpenKruise's, which drops what Prewarm says beside its fields"
+    whose = "Prewarm's" if crd.is_ours else "OpenKruise's, which drop what Prewarm says beside its fields"
     label = "" if crd.is_ours == crd.has_label else f", {'without' if crd.is_ours else 'with'} Prewarm's label"
-    going = ", IS BEING DELETED" if crd.is_deleting else ""
+    going = ", BEING DELETED" if crd.is_deleting else ""
     served, stored = ", ".join(crd.served) or "nothing", ", ".join(crd.stored) or "nothing"
-    return f"{crd.name}: {whose}{label}{going}; serves {served}; stores {crd.storage}, has stored {stored}"
+    return f"{whose}{label}{going}; served: {served}; stored as {crd.storage}, so far as {stored}"
 
 
 def _webhook(webhook: Webhook) -> str:
