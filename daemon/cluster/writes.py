@@ -41,12 +41,17 @@ def merge_patch(path: str, body: Mapping[str, object]) -> Write:
     return Write(verb=Verb.PATCH, path=path, body=msgspec.json.encode(body), content_type=MERGE_PATCH)
 
 
-def deletion(path: str, *, uid: str) -> Write:
-    """Delete the object of this uid, and leave what it owns to the garbage collector; 409 where it is another's."""
+def deletion(path: str, *, uid: str, resource_version: str = "") -> Write:
+    """
+    Delete the object of this uid, and leave what it owns to the garbage collector; 409 where it is another's.
+
+    With a resourceVersion, 409 also where anyone has changed it since.
+    """
+    preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
     options = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "preconditions": {"uid": uid},
+        "preconditions": preconditions,
         "propagationPolicy": "Background",
     }
     return Write(verb=Verb.DELETE, path=path, body=msgspec.json.encode(options))

@@ -27,6 +27,13 @@ class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
 
 
+class SecretTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job has not all of its pull secrets: SecretMissing or SecretForbidden, and what a person can do."""
+
+    reason: str
+    message: str
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """
     Where a job's nodes stand.
@@ -59,6 +66,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         renewing: nodes that the running refresh has still to end on, those whose turn is to come counted as one.
         last_refresh: when the last renewal began.
         next_refresh: when the next begins.
+        secret_trouble: why it has not all of its pull secrets; None where nothing is known against it.
+        has_secrets: it names pull secrets, and has all of them.
     """
 
     selected: int = 0
@@ -85,6 +94,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     renewing: int = 0
     last_refresh: datetime | None = None
     next_refresh: datetime | None = None
+    secret_trouble: SecretTrouble | None = None
+    has_secrets: bool = False
 
     @property
     def desired(self) -> int:

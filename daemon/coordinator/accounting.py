@@ -7,6 +7,8 @@ running one has nodes to come. What a status makes of it is jobstatus.py's.
 
 from datetime import datetime
 
+import msgspec
+
 from daemon.api.imagepulljob import Refresh
 from daemon.api.schedule import find_time_zone, next_fire
 from daemon.api.times import later
@@ -24,7 +26,7 @@ def account_of(fleet: Fleet, job: JobRecord, *, names_open: bool, now: datetime)
     refused = [
         name for name in fleet.refused if name in job.names and fleet.nodes[name].standings[job.uid].stand not in ENDED
     ]
-    return job.tally.account(
+    account = job.tally.account(
         limit=limit_of(job.task, desired=job.tally.desired),
         refused=refused,
         last_refresh=job.last_refresh,
@@ -32,6 +34,16 @@ def account_of(fleet: Fleet, job: JobRecord, *, names_open: bool, now: datetime)
         open_nodes=_open_nodes(fleet, job) if names_open else (),
         renewing=_renewing(job),
     )
+    return _with_secrets(fleet, job, account)
+
+
+def _with_secrets(fleet: Fleet, job: JobRecord, account: Account) -> Account:
+    """Add how it stands with a job's pull secrets, where it names some."""
+    if job.uid not in fleet.secrets:
+        return account
+    trouble = fleet.secret_troubles.get(job.uid)
+    names = job.seen.job is not None and bool(job.seen.job.template.pull_secrets)
+    return msgspec.structs.replace(account, secret_trouble=trouble, has_secrets=names and trouble is None)
 
 
 def _renewing(job: JobRecord) -> int:

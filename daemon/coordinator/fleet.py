@@ -14,6 +14,7 @@ from typing import Final
 from daemon.api.nodeimage import SecretReference
 from daemon.api.reasons import Reason
 from daemon.clock import Moment
+from daemon.coordinator.account import SecretTrouble
 from daemon.coordinator.gate import closes_at
 from daemon.coordinator.lists.book import ListBook
 from daemon.coordinator.owners import Owners, keys_of
@@ -48,6 +49,7 @@ class Fleet:
         refused: nodes whose NodeImage takes no write.
         lists: the image lists, and where their jobs hold slots.
         secrets: the secret copies of each job, by uid, as far as they are known.
+        secret_troubles: why a job has not all of its pull secrets, by uid.
         held_back: jobs that get no grant, and why: slots.py.
         checking: jobs whose secrets are being read again: whether they have ended is not known before.
         gate_taint: the startup taint's key; "" for none.
@@ -62,6 +64,7 @@ class Fleet:
         self.refused: set[str] = set()
         self.lists = ListBook()
         self.secrets: dict[str, tuple[SecretReference, ...]] = {}
+        self.secret_troubles: dict[str, SecretTrouble] = {}
         self.checking: set[str] = set()
         self.held_back: dict[str, set[str]] = {}
         self.gate_taint = gate_taint

@@ -115,6 +115,22 @@ class Journal:
             message=error.message,
         )
 
+    def secret_copied(self, source: str, *, copy: str) -> None:
+        """The copy of a pull secret (namespace/name) was made, or follows its source."""
+        self._log.info("secret_copied", source=source, copy=copy)
+
+    def secret_released(self, source: str, *, copy: str) -> None:
+        """A copy was deleted: no job uses it any more, or its source is gone."""
+        self._log.info("secret_released", source=source, copy=copy)
+
+    def secret_troubled(self, source: str, *, state: str, words: str) -> None:
+        """A pull secret can't be had; told once until that changes."""
+        self._log.warning("secret_unavailable", source=source, state=state, message=words)
+
+    def secrets_unlisted(self, error: ClusterError) -> None:
+        """The copies can't be listed, so some may stay that nobody needs."""
+        self._log.warning("secret_copies_unlisted", error=type(error).__name__, message=error.message)
+
     def passed_over(self, resource: str, *, name: str, problem: str) -> None:
         """An object can't be read; the rest is served."""
         self._log.warning("object_passed_over", resource=resource, name=name, problem=problem)

@@ -19,8 +19,10 @@ from daemon.coordinator.budget import Budget
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.paths import Paths
-from daemon.coordinator.requests import Outcome, Request
+from daemon.coordinator.requests import About, Outcome, Request
+from daemon.coordinator.secrets.copies import REREAD_SECONDS, Copies
 from daemon.coordinator.sending import SENDERS, Senders
+from daemon.coordinator.sides import Sides
 from daemon.coordinator.watching import Watches
 from daemon.coordinator.witness import Witness
 
@@ -50,6 +52,7 @@ class Term:
         telemetry: where requests and watches are counted.
         died: hears that a part has died, by its thread's name, in that thread.
         clock: the time.
+        reread_seconds: how long until a pull secret in use is read again.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Term:
         telemetry: Telemetry,
         died: Callable[[str, BaseException], None],
         clock: Clock,
+        reread_seconds: float = REREAD_SECONDS,
     ) -> None:
         self._api = api
         self._settings = settings
@@ -71,6 +75,7 @@ class Term:
         self._telemetry = telemetry
         self._died = died
         self._clock = clock
+        self._reread_seconds = reread_seconds
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._loop: CoordinatorLoop | None = None
@@ -118,6 +123,7 @@ class Term:
             follow_pods=self._follow_pods,
             listener=self._witness,
             clock=self._clock,
+            make_sides=self._sides,
         )
         watches = Watches(
             self._api,
@@ -138,6 +144,16 @@ class Term:
         loop.run()
         watches.stop()
         self._witness.loop_ended()
+
+    def _sides(self, loop: CoordinatorLoop) -> Sides:
+        """Make what is seen to beside jobs and their nodes."""
+        copies = Copies(
+            loop.fleet,
+            secret_namespace=self._settings.secret_namespace,
+            listener=self._witness,
+            reread_seconds=self._reread_seconds,
+        )
+        return {frozenset({About.SECRET}): copies}
 
     def _paths(self) -> Paths | None:
         """Ask which version of our kinds is served until there is one; None once stopped."""

@@ -20,6 +20,7 @@ from daemon.coordinator.seen import SeenJob
 NAMES_TOLD: Final = 3
 LATE_WORDS: Final = "job exceeds activeDeadlineSeconds"
 
+_OF_SECRETS: Final = (Reason.SECRET_MISSING, Reason.SECRET_FORBIDDEN)
 _WORD: Final = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
 
 
@@ -135,7 +136,7 @@ def _ending(job: SeenJob, account: Account, *, is_suspended: bool, deadline_pass
 
 def _ended(account: Account) -> Verdict:
     if account.failed:
-        return Verdict(reason=Word.NODES_FAILED.value, message=_failures(account))
+        return Verdict(reason=Word.NODES_FAILED.value, message=_with_secrets(_failures(account), account))
     return Verdict(reason=Word.FINISHED.value, message="job has completed")
 
 
@@ -154,6 +155,8 @@ def _stall(account: Account) -> Verdict | None:
         return _no_nodes()
     if account.desired == 0:
         return all_skipped(account)
+    if account.secret_trouble is not None and account.warm < account.desired:
+        return Verdict(reason=account.secret_trouble.reason, message=account.secret_trouble.message)
     if account.granted or account.pulling or account.waiting > len(account.refused):
         return None
     return _stuck(account)
@@ -173,6 +176,8 @@ def _lasting_stall(job: SeenJob, account: Account, *, stalled: Mapping[str, obje
     """Keep what was said of failures while they are tried again: each new round would end and begin it."""
     reason = str(stalled.get("reason", ""))
     is_said = stalled.get("status") == "True" and stalled.get("observedGeneration") == job.generation
+    if account.has_secrets and reason in _OF_SECRETS:
+        return None
     if not is_said or reason not in NEEDS_A_PERSON or not account.open or account.warm > had_warm:
         return None
     return Verdict(reason=reason, message=str(stalled.get("message", "")))
@@ -180,6 +185,12 @@ def _lasting_stall(job: SeenJob, account: Account, *, stalled: Mapping[str, obje
 
 def _failures(account: Account) -> str:
     return f"{account.failed} of {account.desired} nodes failed: {_groups(account.failures)}"
+
+
+def _with_secrets(words: str, account: Account) -> str:
+    """Add which pull secret was not to be had, for that may be why nodes were denied the image."""
+    trouble = account.secret_trouble
+    return words if trouble is None else f"{words}; {trouble.reason}: {trouble.message}"
 
 
 def _groups(groups: Sequence[ReasonCount]) -> str:

@@ -142,6 +142,22 @@ class Witness:
         """The API server refuses what is to be written."""
         self._ears.journal.write_refused(request, error, now_seconds=self._clock.now().seconds)
 
+    def secret_copied(self, source: str, *, copy: str) -> None:
+        """The copy of a pull secret was made, or follows its source."""
+        self._ears.journal.secret_copied(source, copy=copy)
+
+    def secret_released(self, source: str, *, copy: str) -> None:
+        """The copy of a pull secret is gone."""
+        self._ears.journal.secret_released(source, copy=copy)
+
+    def secret_troubled(self, source: str, *, state: str, words: str) -> None:
+        """A pull secret can't be had."""
+        self._ears.journal.secret_troubled(source, state=state, words=words)
+
+    def secrets_unlisted(self, error: ClusterError) -> None:
+        """The copies of pull secrets can't be listed."""
+        self._ears.journal.secrets_unlisted(error)
+
     def passed_over(self, resource: str, identity: Identity, words: str) -> None:
         """An object can't be read."""
         name = f"{identity.namespace}/{identity.name}" if identity.namespace else identity.name
