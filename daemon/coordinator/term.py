@@ -20,7 +20,7 @@ from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.requests import About, Outcome, Request
-from daemon.coordinator.secrets.copies import REREAD_SECONDS, Copies
+from daemon.coordinator.secrets.copies import Copies
 from daemon.coordinator.sending import SENDERS, Senders
 from daemon.coordinator.sides import Sides
 from daemon.coordinator.watching import Watches
@@ -52,7 +52,6 @@ class Term:
         telemetry: where requests and watches are counted.
         died: hears that a part has died, by its thread's name, in that thread.
         clock: the time.
-        reread_seconds: how long until a pull secret in use is read again.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class Term:
         telemetry: Telemetry,
         died: Callable[[str, BaseException], None],
         clock: Clock,
-        reread_seconds: float = REREAD_SECONDS,
     ) -> None:
         self._api = api
         self._settings = settings
@@ -75,7 +73,6 @@ class Term:
         self._telemetry = telemetry
         self._died = died
         self._clock = clock
-        self._reread_seconds = reread_seconds
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._loop: CoordinatorLoop | None = None
@@ -151,7 +148,6 @@ class Term:
             loop.fleet,
             secret_namespace=self._settings.secret_namespace,
             listener=self._witness,
-            reread_seconds=self._reread_seconds,
         )
         return {frozenset({About.SECRET}): copies}
 
