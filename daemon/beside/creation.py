@@ -27,7 +27,7 @@ _NOWHERE: Final = "dry-run.invalid"
 _WEBHOOK: Final = re.compile(r'admission webhook "(?P<name>[^"]*)" denied the request:?\s*(?P<words>.*)')
 _UNANSWERED: Final = re.compile(r'failed calling webhook "(?P<name>[^"]*)":?\s*(?P<words>.*)')
 _RIGHT: Final = "cannot create resource"
-_NO_KIND: Final = "could not find the requested resource"
+_NO_NAMESPACE: Final = 'namespaces "'
 _OPENKRUISE: Final = frozenset({"mimagepulljob.kb.io", "vimagepulljob.kb.io"})
 
 
@@ -99,7 +99,8 @@ def try_creation(api: RawApi, *, namespace: str, timeout_seconds: float = TIMEOU
         try:
             answer = api.send(dry_run(path, _job(version)), timeout_seconds=timeout_seconds)
         except NotFound as error:
-            if _NO_KIND not in error.message:
+            # Of a version that is not served the API server says this or that, or nothing.
+            if _NO_NAMESPACE in error.message:
                 return Creation(outcome=Outcome.UNKNOWN, words=error.message)
         except ClusterError as error:
             return creation_of(error)

@@ -24,7 +24,7 @@ LOOK_SECONDS: Final = 5.0
 SOON_SECONDS: Final = 1.0
 LEASE_TIMEOUT_SECONDS: Final = 4.0
 # How long an attempt's answer holds where nothing else has changed.
-SWEPT_SECONDS: Final = 30.0
+SWEPT_SECONDS: Final = 10.0
 THEIRS_SECONDS: Final = 60.0
 OURS_SECONDS: Final = 600.0
 

@@ -25,12 +25,12 @@ def crds(release: str) -> list[Json]:
     Return the CRDs of the three kinds, and of one that the group has had as v1beta1 long before them.
 
     Arguments:
-        release: "1.6" has v1alpha1 alone, "1.9" both versions.
+        release: "1.6" and "1.8" have v1alpha1 alone, "1.9" both versions.
 
     Raises:
         KeyError: another release.
     """
-    versions = {"1.6": ("v1alpha1",), "1.9": ("v1alpha1", "v1beta1")}[release]
+    versions = {"1.6": ("v1alpha1",), "1.8": ("v1alpha1",), "1.9": ("v1alpha1", "v1beta1")}[release]
     return [
         _crd("ImagePullJob", scope="Namespaced", versions=[_job(version) for version in versions]),
         _crd("ImageListPullJob", scope="Namespaced", versions=[_list(version) for version in versions]),

@@ -54,7 +54,7 @@ class Cluster:
         self.asked.append("job")
         self.sent.append(write)
         if write.path.split("/")[3] in self.unserved:
-            raise NotFound("HTTP 404: the server could not find the requested resource", code=404)
+            raise NotFound("HTTP 404: no words from the server", code=404)
         if isinstance(self.job, ClusterError):
             raise self.job
         return msgspec.json.encode({**msgspec.json.decode(write.body), **self.job})
