@@ -4,9 +4,11 @@ Stands in for OpenKruise's kruise-daemon: the image half of it, on one node, thr
 On the wire it does what the real one does: it pulls each entry once a version, whoever else does; it PUTs its whole
 status through types that lose what they do not know; it compares with what it itself wrote last and not with what
 stands there; at most one write in two seconds, after five at once. What stands in the API with a completionTime it
-takes over as its own. Secrets, events and the parallel limit are left out. What it would say is daemon_memory.py's.
+takes over as its own. Events and the parallel limit are left out. What it would say is daemon_memory.py's; whose names
+and passwords it tries, daemon_secrets.py's.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import msgspec
 
 from tests.servers import cri
 from tests.servers.openkruise.daemon_memory import Key, Memory, Work
+from tests.servers.openkruise.daemon_secrets import users_of
 from tests.servers.openkruise.manager_client import Client, Refused, Write
 from tests.servers.openkruise.manager_nodeimage import NodeImage
 from tests.servers.openkruise.manager_objects import Release, decoded, encoded
@@ -57,6 +60,7 @@ class Daemon:
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._broken: BaseException | None = None
+        self._seen: NodeImage | None = None
         self._written: object = None
         self._written_seconds = float("-inf")
         self._tokens, self._counted_seconds = BURST, time.monotonic()
@@ -108,6 +112,7 @@ class Daemon:
 
     def _sync(self, node_image: NodeImage) -> float:
         """Start what is to be pulled, say what is known, and return when to do so again."""
+        self._seen = node_image
         for work in self._memory.take(node_image):
             self._begin(partial(self._pull, work))
         status = self._memory.status_of(node_image)
@@ -150,9 +155,18 @@ class Daemon:
         timeout_seconds = work.timeout_seconds
         found = cri.images(self._endpoint, timeout_seconds=timeout_seconds).get(work.image)
         if found is None or work.policy != "IfNotPresent":
-            cri.pull(self._endpoint, work.image, user=None, timeout_seconds=timeout_seconds)
+            self._fetch(work)
             found = cri.images(self._endpoint, timeout_seconds=timeout_seconds).get(work.image, "")
         return found
+
+    def _fetch(self, work: Work) -> None:
+        """Pull as each user that the repository's secrets have for it, until one may; as nobody where there is none."""
+        *others, last = users_of(self._seen, key=work.key, client=self._client) or [None]
+        for user in others:
+            with contextlib.suppress(grpc.RpcError):
+                cri.pull(self._endpoint, work.image, user=user, timeout_seconds=work.timeout_seconds)
+                return
+        cri.pull(self._endpoint, work.image, user=last, timeout_seconds=work.timeout_seconds)
 
     def _begin(self, work: Callable[[], None]) -> None:
         def guarded() -> None:

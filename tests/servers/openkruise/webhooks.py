@@ -54,15 +54,14 @@ class Webhooks:
         self._versions = versions
         self._authority = trustme.CA()
         self._server: ThreadingHTTPServer | None = None
+        self._port = 0
 
     def __enter__(self) -> Self:
         if not self._apiserver.ca_file.with_name("server.key").exists():
             raise NotOurs("this test's webhooks answer on its own machine, where the API server is not")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Review, self))
-        self._server.socket = self._tls().wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="webhooks", daemon=True).start()
+        self.answer()
         for kind, collection, name, action in _CONFIGURATIONS:
-            body = self._configuration(kind, name=name, action=action, port=self._server.server_address[1])
+            body = self._configuration(kind, name=name, action=action, port=self._port)
             self._apiserver.request("POST", f"{_BASE}/{collection}", body)
         until(self._are_asked, what="the webhooks are asked", timeout_seconds=30)
         return self
@@ -75,6 +74,13 @@ class Webhooks:
             with contextlib.suppress(ApiFailed):
                 self._apiserver.request("DELETE", f"{_BASE}/{collection}/{name}")
         until(lambda: not self._is_refused(), what="no webhook is asked", timeout_seconds=30)
+
+    def answer(self) -> None:
+        """Answer, after `leave` on the same port again."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), partial(_Review, self))
+        self._port = self._server.server_address[1]
+        self._server.socket = self._tls().wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="webhooks", daemon=True).start()
 
     def leave(self) -> None:
         """Answer no more, and leave the configurations. Twice is fine."""
