@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from daemon.clock import Clock
-from daemon.cluster.errors import ClusterError, Denied, Expired, NotFound, Throttled, Unauthenticated
+from daemon.cluster.errors import ClusterError, Expired, Throttled
 from daemon.cluster.interface import WatchApi
 from daemon.cluster.reflector import Reflector
 from daemon.ending import Died, Ending, start_thread
@@ -23,9 +23,8 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 JOIN_SECONDS: Final = 2.0
 
-# Asked again these fail again, until somebody has done something.
-_FINAL: Final = (Denied, NotFound, Unauthenticated)
-# Worth another try before anything was shown; once something was, it stands until the server is back.
+# Worth another try before anything was shown. Once something was, it stands whatever the server says: one that has just
+# started denies for seconds what it will allow, and does not know the kinds yet.
 _PASSING: Final = (Throttled, Expired)
 
 
@@ -119,7 +118,7 @@ class _Following:
         needed = [part.collection for part in self._parts if part.is_needed]
         errors = [collection.error for collection in needed if collection.error is not None]
         for error in errors:
-            if isinstance(error, _FINAL) or not (self._has_shown or isinstance(error, _PASSING)):
+            if not (self._has_shown or isinstance(error, _PASSING)):
                 raise error
         if all(part.collection.is_listed or not _is_awaited(part) for part in self._parts):
             now = self._clock.now().at.replace(microsecond=0)

@@ -37,6 +37,9 @@ LIST: Final = "ImageListPullJob"
 READY: Final = "Ready"
 
 
+# After every image of a list.
+_BEHIND: Final = 1 << 31
+
 _OBJECT: Final = msgspec.json.Decoder(WireObject)
 
 
@@ -68,9 +71,10 @@ def in_order(lists: Sequence[Job], *, jobs: Sequence[Job], known: Sequence[Job])
     """
     places = {each.uid: {image: place for place, image in enumerate(each.images)} for each in known}
 
-    def place(job: Job) -> tuple[str, str, bool, int, str]:
-        order = places.get(job.list_uid, {})
-        return job.namespace, job.list or job.name, bool(job.list), order.get(job.image, len(order)), job.name
+    def place(job: Job) -> tuple[str, str, int, str]:
+        if not job.list:
+            return job.namespace, job.name, -1, job.name
+        return job.namespace, job.list, places.get(job.list_uid, {}).get(job.image, _BEHIND), job.name
 
     return tuple(sorted((*lists, *jobs), key=place))
 

@@ -119,25 +119,35 @@ def test_documents_are_for_programs(with_roles: ApiServer, viewer: Person, make_
 def test_a_list_is_shown_with_the_jobs_of_its_images(
     with_roles: ApiServer, viewer: Person, make_job: MakeJob, namespace: str
 ) -> None:
-    """In the list's order, and as a row of its own beside them."""
+    """In the list's order, what has no job yet too; as a row of its own before them; a namesake's jobs are not its."""
     place = f"/apis/apps.kruise.io/v1beta1/namespaces/{namespace}/imagelistpulljobs"
-    spec = {"images": ["b:1", IMAGE], "completionPolicy": {"type": "Always"}}
+    spec = {"images": ["b:1", IMAGE, "c:1"], "completionPolicy": {"type": "Always"}}
     kind = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob"}
     made = with_roles.request("POST", place, {**kind, "metadata": {"name": "nightly"}, "spec": spec})
-    reference = {**kind, "name": "nightly", "uid": made["metadata"]["uid"]}
-    child = make_job("nightly-1", told(1, 1))
-    with_roles.request(
-        "PATCH",
-        f"/apis/apps.kruise.io/v1beta1/namespaces/{namespace}/imagepulljobs/{child.name}",
-        {"metadata": {"ownerReferences": [reference]}},
-    )
+    for name, image, uid in (
+        ("nightly-1", IMAGE, made["metadata"]["uid"]),
+        ("nightly-2", "b:1", made["metadata"]["uid"]),
+        ("nightly-0", "c:1", "of-an-earlier-one"),
+    ):
+        child = make_job(name, told(1, 1))
+        reference = {**kind, "name": "nightly", "uid": uid, "controller": True}
+        with_roles.request(
+            "PATCH",
+            f"/apis/apps.kruise.io/v1beta1/namespaces/{namespace}/imagepulljobs/{child.name}",
+            {"metadata": {"ownerReferences": [reference]}, "spec": {"image": image}},
+        )
 
     table, page = viewer.output("status"), viewer.output("status", "list/nightly")
 
-    assert ["list/nightly", "nightly-1"] == [line.split()[0] for line in table.splitlines()[1:]]
-    assert "Image:    2 images" in page
-    assert ["nightly-1", "1/2"] == page.splitlines()[-1].split()[:2]
+    names = ["list/nightly", "nightly-2", "nightly-1", "nightly-0"]
+    assert names == [line.split()[0] for line in table.splitlines()[1:]]
+    lines = [line.split() for line in page.splitlines()]
+    assert ["Images:", "3", "images"] in lines
+    assert [("b:1", "nightly-2"), (IMAGE, "nightly-1"), ("c:1", "-")] == [(line[0], line[-1]) for line in lines[-3:]]
+    assert "NotMade" in lines[-1]
     assert page.splitlines()[0] == viewer.output("status", "nightly").splitlines()[0]
+    assert ["list/nightly"] == [line.split()[0] for line in viewer.output("status", "lists").splitlines()[1:]]
+    assert sorted(names[1:]) == sorted(line.split()[0] for line in viewer.output("status", "jobs").splitlines()[1:])
 
 
 def test_who_may_read_one_namespace_sees_it_without_the_nodes_names(

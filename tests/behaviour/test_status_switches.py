@@ -24,7 +24,7 @@ def _make_list(with_roles: ApiServer, namespace: str, name: str) -> Json:
     made = with_roles.request(
         "POST", f"{KINDS}/namespaces/{namespace}/imagelistpulljobs", {**kind, "metadata": {"name": name}, "spec": spec}
     )
-    return {**kind, "name": name, "uid": made["metadata"]["uid"]}
+    return {**kind, "name": name, "uid": made["metadata"]["uid"], "controller": True}
 
 
 def _path(made: JobOnServer) -> str:
