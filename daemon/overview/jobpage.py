@@ -33,8 +33,8 @@ def job_page(document: JobDocument, *, is_wide: bool) -> Page:
             Facts(rows=facts_of(job, now=now)),
             Notes(lines=document.notes),
             _pulling(nodes, now=now),
-            _groups("FAILED", failures, is_wide=is_wide, now=now),
-            _groups("SKIPPED", skipped, is_wide=is_wide, now=now),
+            groups_table("FAILED", failures, is_wide=is_wide, now=now),
+            groups_table("SKIPPED", skipped, is_wide=is_wide, now=now),
             _named(nodes, is_wide=is_wide, now=now),
         ]
     )
@@ -48,7 +48,7 @@ def facts_of(job: Job, *, now: datetime) -> tuple[tuple[str, Cell], ...]:
         ("Policy", Cell(text=_policy(job))),
         ("Ready", _ready(job)),
         ("Images", _images(job)),
-        ("Nodes", _nodes(job)),
+        ("On nodes" if job.kind == LIST else "Nodes", _nodes(job)),
         ("Bytes", _bytes(job)),
         ("ETA", _at(None if is_finished(job) else job.eta, now=now)),
         ("Window", _window(job, now=now)),
@@ -189,7 +189,7 @@ def _sizes(node: JobNode) -> str:
     return f"{size(node.bytes.done)} of {size(node.bytes.total)}" if node.bytes is not None else ""
 
 
-def _groups(title: str, groups: Sequence[ReasonGroup], *, is_wide: bool, now: datetime) -> Table:
+def groups_table(title: str, groups: Sequence[ReasonGroup], *, is_wide: bool, now: datetime) -> Table:
     """Return a row a reason, wide with all words and names that are told; retries only where there are some."""
     has_retries = any(group.retry_at is not None for group in groups)
     columns = ("REASON", "COUNT", *(("RETRY",) if has_retries else ()), "MESSAGE", "NODES")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from daemon.overview.documents import Job, ListDocument
-from daemon.overview.jobpage import facts_of
+from daemon.overview.jobpage import facts_of, groups_table
 from daemon.overview.jobstable import NARROW, narrow_cells
 from daemon.overview.page import Block, Cell, Facts, Notes, Page, Row, Table, Tone, cell, page_of
 
@@ -19,16 +19,19 @@ NOT_MADE: Final = "NotMade"
 _IMAGES: Final = ("IMAGE", *NARROW[1:], "JOB")
 
 
-def list_page(document: ListDocument) -> Page:
-    """Return a list's page, with a row an image."""
+def list_page(document: ListDocument, *, is_wide: bool) -> Page:
+    """Return a list's page, with a row an image; wide, with all words and names that are told of its nodes."""
+    job, now = document.job, document.time
     failed = tuple(
         Row(key=each.job or each.image, cells=(cell(each.image, Tone.BAD), cell(each.job), cell(each.message)))
-        for each in document.job.failed_images
+        for each in job.failed_images
     )
     blocks: list[Block] = [
-        Facts(rows=facts_of(document.job, now=document.time)),
+        Facts(rows=facts_of(job, now=now)),
         Notes(lines=document.notes),
         Table(title="FAILED", columns=("IMAGE", "JOB", "MESSAGE"), rows=failed),
+        groups_table("FAILED ON NODES", job.failures, is_wide=is_wide, now=now),
+        groups_table("SKIPPED", job.skipped, is_wide=is_wide, now=now),
         _images(document),
     ]
     return page_of(blocks)

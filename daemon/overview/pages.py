@@ -26,7 +26,7 @@ def page_for(document: Document, *, is_wide: bool) -> Page:
         case JobDocument():
             return job_page(document, is_wide=is_wide)
         case ListDocument():
-            return list_page(document)
+            return list_page(document, is_wide=is_wide)
         case NodeDocument():
             return node_page(document, is_wide=is_wide)
         case NodesDocument():

@@ -226,11 +226,14 @@ def test_many_names_are_counted_and_wide_told() -> None:
 def test_a_list_has_a_row_an_image() -> None:
     """In the list's order, with what failed above, and those that have no job yet."""
     failed = {"imagePullJob": "nightly-1", "name": "b:1", "message": "1 of 10 nodes failed: 1 ImageNotFound"}
+    group = {"reason": "ImageNotFound", "count": 1, "nodes": ["n9"], "message": "no such tag"}
+    nodes = {"warm": 8, "stale": 0, "cold": 12, "skipped": 10}
+    together = {"prewarm": {"summary": "8/30", "nodes": nodes, "pulling": 4, "waiting": 8, "failures": [group]}}
     content = msgspec.json.encode(
         {
             "metadata": {"name": "nightly", "namespace": "team", "uid": "l1"},
             "spec": {"images": ["c:1", "b:1", "a:1"], "prewarm": {"listParallelism": 3}},
-            "status": {"desired": 3, "succeeded": 1, "completed": 2, "failedImageStatuses": [failed]},
+            "status": {"desired": 3, "succeeded": 1, "completed": 2, "failedImageStatuses": [failed], **together},
         }
     )
     children = tuple(job_of(job(STATUS, name=f"nightly-{image[0]}", image=image)) for image in ("b:1", "a:1"))
@@ -240,7 +243,10 @@ def test_a_list_has_a_row_an_image() -> None:
 
     assert "Policy: Always, imagePullPolicy IfNotPresent, parallelism 1, listParallelism 3" in lines
     assert "Images: 3 images: 1 succeeded, 0 active, 1 failed; 2 have ended" in lines
+    assert "Ready: [#####---------------] 26%, 8/30" in lines
+    assert "On nodes: 8 warm, 0 stale, 12 cold, 10 skipped; 4 pulling, 8 waiting" in lines
     assert "b:1 nightly-1 1 of 10 nodes failed: 1 ImageNotFound" in lines
+    assert "ImageNotFound 1 no such tag n9" == lines[lines.index("FAILED ON NODES") + 2]
     rows = [line.split() for line in lines[lines.index("IMAGES") + 2 :]]
     assert [("c:1", "-"), ("b:1", "nightly-b"), ("a:1", "nightly-a")] == [(row[0], row[-1]) for row in rows]
     assert ["NotMade", "4/10"] == [rows[0][10], rows[1][1]]
