@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from tests.behaviour.check_objects import (
     OUR_LEASE,
@@ -22,11 +23,13 @@ from tests.behaviour.check_objects import (
 )
 from tests.servers.apiserver import ApiServer
 from tests.servers.crds import install, ours
+from tests.servers.fixtures_apiserver import Names
 from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.openkruise.crds import crds
 from tests.servers.openkruise.webhook_rules import Gates
 from tests.servers.openkruise.webhooks import Webhooks
-from tests.servers.persons import Person
+from tests.servers.persons import RBAC, ROOT, Person, bound, kubeconfig_of
+from tests.unit.documents import blocks
 
 
 AGENTS: Final = (OURS, "prewarm-agent")
@@ -58,6 +61,14 @@ def theirs(cluster: ApiServer) -> Iterator[ApiServer]:
     install(cluster, crds("1.9"))
     yield cluster
     install(cluster, ours())
+
+
+@pytest.fixture(scope="module")
+def role(cluster: ApiServer) -> str:
+    """The name of the ClusterRole of docs/check.md, which is there."""
+    found = yaml.safe_load(blocks(ROOT / "docs/check.md", "yaml")[0])
+    cluster.request("POST", f"{RBAC}/clusterroles", found)
+    return str(found["metadata"]["name"])
 
 
 def webhooks(cluster: ApiServer, *, image_pull_job: bool) -> Webhooks:
@@ -178,3 +189,66 @@ def test_both_daemons_on_one_node_are_told_by_its_name(cluster: ApiServer, perso
 
     assert (1, "both-daemons", [NODES[1]]) == (code, found["row"], found["facts"]["shared"])
     assert 2 == len(found["steps"][0]["ways"])
+
+
+def test_the_role_of_the_document_is_enough(
+    cluster: ApiServer, role: str, namespace: str, names: Names, tmp_path: Path
+) -> None:
+    """Nothing is left unread; without the right to create jobs, that no webhook is configured tells the row."""
+    person = bound(cluster, namespace, names("checker"), tmp_path, role=role)
+
+    with prewarm(cluster):
+        code, found = checked(person)
+    with webhook(cluster, "vimagepulljob.kb.io", "imagepulljobs", client=NOBODY):
+        left = checked(person)[1]
+
+    assert (0, "alone", [], "denied") == (code, found["row"], found["notes"], found["facts"]["creation"]["outcome"])
+    assert ("leftover-webhooks", False) == (left["row"], left["facts"]["webhooks"][0]["answers"])
+
+
+def test_without_rights_it_guesses_nothing(cluster: ApiServer, namespace: str, names: Names, tmp_path: Path) -> None:
+    """Each fact that is missing is named with its right, and the way to get them."""
+    name = names("nobody")
+    person = Person(kubeconfig_of(cluster, tmp_path / name, namespace=namespace, account=name), tmp_path / "home")
+
+    code, found = checked(person)
+    page = person.run("check").stdout
+
+    facts = found["facts"]
+    assert (1, "unknown") == (code, found["row"])
+    unread = ("crds", "webhooks", "manager", "coordinator", "agents", "kruise_daemons", "shared", "nodes")
+    assert [None] * len(unread) == [facts[each] for each in unread]
+    assert [] == [note for note in found["notes"] if "HTTP 403" not in note]
+    assert "the ClusterRole prewarm-checker of docs/check.md#rights" in page
+    assert "Not known:" in page
+
+
+def test_an_account_that_is_not_known_is_told(cluster: ApiServer, tmp_path: Path) -> None:
+    """As a server that does not answer is: there is nothing to report."""
+    path = kubeconfig_of(cluster, tmp_path / "config", namespace="default", account="any")
+    config = json.loads(path.read_text())
+    config["users"][0]["user"]["token"] = "expired"
+    path.write_text(json.dumps(config))
+
+    done = Person(path, tmp_path / "home").run("check")
+
+    assert (3, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert "HTTP 401" in done.stderr
+    assert "log in again" in done.stderr
+
+
+def test_in_a_pod_its_own_account_serves(
+    cluster: ApiServer, role: str, namespace: str, names: Names, tmp_path: Path
+) -> None:
+    """As in the coordinator's, where nothing is installed."""
+    account = names("pod")
+    bound(cluster, namespace, account, tmp_path, role=role)
+    folder = cluster.service_account_folder(tmp_path / "account", namespace, account)
+
+    with prewarm(cluster):
+        done = Person(None, tmp_path / "home").run(
+            "check", "--service-account-folder", str(folder), variables=cluster.service_environment()
+        )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("alone: ")
