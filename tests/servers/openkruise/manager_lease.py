@@ -53,6 +53,10 @@ class ManagerLease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Renew it no more, and take it away. Twice is fine."""
         self.leave()
         self._object.delete()
 
