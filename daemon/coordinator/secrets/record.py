@@ -79,6 +79,10 @@ class SourceRecord:
         """Tell whether source and copy have to be looked at, for these jobs."""
         return self.must_copy or self.answer is None or self.told_for != references
 
+    def unneeded(self, *, is_used: bool) -> set[str]:
+        """Return the copies that should go: all where nobody uses the source or it is gone, else what is surplus."""
+        return self.copies if not is_used or self.is_gone else self.surplus
+
     def is_told(self, key: str) -> bool:
         """Tell whether it is known what a job (namespace/name) gets of it."""
         return self.answer is not None and key in self.told_for
