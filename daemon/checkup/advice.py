@@ -32,7 +32,7 @@ TITLES: Final = {
     Row.LEFTOVER_WEBHOOKS.value: "webhooks of an OpenKruise that is gone",
     Row.BOTH_DAEMONS.value: "both daemons on one node",
     Row.UNDECIDED.value: "not decided yet",
-    UNKNOWN: "can't be told with these rights",
+    UNKNOWN: "can't be told",
 }
 
 _UNDECISIVE: Final = frozenset({Outcome.DENIED, Outcome.UNKNOWN})
@@ -99,18 +99,19 @@ def _is_told(facts: Facts, *, manager: Manager, tried: Creation) -> bool:
 
 
 def _untold(manager: Manager, tried: Creation) -> Advice:
-    words = [tried.words or "a job could not be tried"]
-    if manager.renewal is Renewal.HIDDEN:
-        words.insert(0, manager.words)
+    is_hidden = manager.renewal is Renewal.HIDDEN
+    words = [*((manager.words,) if is_hidden else ()), tried.words or "a job could not be tried"]
     rights = Way(what="have someone bind the ClusterRole prewarm-checker of docs/check.md#rights to you")
-    why = "who serves ImagePullJobs here can't be told by what may be read"
-    return Advice(row=UNKNOWN, summary=f"{why}: {'; '.join(words)}", steps=(Step(why=why, ways=(rights,)),))
+    again = Way(what="look again, when the API server answers that", command="prewarm check")
+    why = "who serves ImagePullJobs here can't be told by what was read"
+    way = rights if is_hidden or tried.outcome is Outcome.DENIED else again
+    return Advice(row=UNKNOWN, summary=f"{why}: {'; '.join(words)}", steps=(Step(why=why, ways=(way,)),))
 
 
 def _lost(finding: Finding, *, facts: Facts) -> str:
     """Say what nobody serves where our agents stand in the place of kruise-daemon."""
     theirs, ours = facts.kruise_daemons, facts.agents
-    is_ours_alone = theirs is not None and not theirs.namespaces and ours is not None and ours.namespaces
+    is_ours_alone = theirs is not None and theirs.pods == 0 and ours is not None and ours.pods
     if finding.row is not Row.THEIR_MANAGER or not is_ours_alone:
         return ""
     return (

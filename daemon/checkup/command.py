@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from daemon import __version__
-from daemon.beside.creation import try_creation
+from daemon.beside.creation import Creation, Outcome, try_creation
 from daemon.beside.manager import LEASE
 from daemon.checkup.advice import TITLES, advise
 from daemon.checkup.documents import CheckDocument, Trial
@@ -20,7 +20,7 @@ from daemon.checkup.reading import REQUEST_SECONDS, Reading
 from daemon.checkup.report import report
 from daemon.clock import Clock, SystemClock
 from daemon.cluster.access import NoAccess
-from daemon.cluster.contexts import Place, place_of
+from daemon.cluster.contexts import DEFAULT_NAMESPACE, Place, place_of
 from daemon.cluster.discovery import served_versions
 from daemon.cluster.errors import ClusterError, Unauthenticated, Unreachable
 from daemon.cluster.transport import HttpApi
@@ -78,7 +78,7 @@ def checked(api: HttpApi, *, place: Place, clock: Clock) -> CheckDocument:
     leases = Leases(api, clock=clock)
     leases.look()  # while the rest is read, they are likely to be renewed
     facts = reading.facts()
-    creation = try_creation(api, namespace=place.namespace)
+    creation = _tried(api, namespace=place.namespace)
     leases.decide(tell=_tell)
     facts = msgspec.structs.replace(
         facts,
@@ -98,6 +98,13 @@ def checked(api: HttpApi, *, place: Place, clock: Clock) -> CheckDocument:
         facts=facts,
         notes=(*reading.notes, *leases.notes()),
     )
+
+
+def _tried(api: HttpApi, *, namespace: str) -> Creation:
+    """Try a job in a namespace; where a context names one that is not there, in the one that always is."""
+    creation = try_creation(api, namespace=namespace)
+    is_missing = creation.outcome is Outcome.UNKNOWN and f'namespaces "{namespace}" not found' in creation.words
+    return try_creation(api, namespace=DEFAULT_NAMESPACE) if is_missing else creation
 
 
 def _tell(seconds: float) -> None:

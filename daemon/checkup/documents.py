@@ -21,6 +21,8 @@ class Crd(msgspec.Struct, frozen=True, kw_only=True):
         storage: the version in which objects are written.
         stored: the versions in which objects may still lie (status.storedVersions).
         is_deleting: somebody has deleted it, and its objects go.
+        converter: NAMESPACE/NAME of the service, or the URL, that turns one version into another; "" for none.
+        is_converted: whether anybody stands behind it; None where there is none, or it can't be told.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Crd(msgspec.Struct, frozen=True, kw_only=True):
     storage: str
     stored: tuple[str, ...]
     is_deleting: bool = False
+    converter: str = ""
+    is_converted: bool | None = None
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):

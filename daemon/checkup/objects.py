@@ -15,6 +15,7 @@ from daemon.checkup.documents import Crd, Webhook
 from daemon.checkup.wire import (
     WireClient,
     WireConfiguration,
+    WireConversion,
     WireCrd,
     WireEndpointSlice,
     WireNodeImage,
@@ -77,6 +78,7 @@ def crd_of(content: bytes) -> Crd:
         storage=next((each.name for each in versions if each.storage), ""),
         stored=tuple(found.status.stored_versions or ()),
         is_deleting=bool(found.metadata.deletion_timestamp),
+        converter=_converter(found.spec.conversion),
     )
 
 
@@ -161,6 +163,11 @@ def _kinds(webhook: WireWebhook) -> tuple[str, ...]:
         for resource in rule.resources or ()
     }
     return KINDS if named & {"*", "*/*"} else tuple(kind for kind in KINDS if kind in named)
+
+
+def _converter(conversion: WireConversion | None) -> str:
+    webhook = conversion.webhook if conversion is not None and conversion.strategy == "Webhook" else None
+    return _address(webhook.client_config) if webhook is not None and webhook.client_config is not None else ""
 
 
 def _address(client: WireClient) -> str:

@@ -4,7 +4,7 @@ What `prewarm check` asks of an API server, fact by fact: each may be refused or
 Nothing is written: what becomes of a job is asked by a dry run (beside/).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -86,18 +86,24 @@ class Reading:
             return None
 
     def _crds(self) -> tuple[Crd, ...]:
-        found = (self._one(f"{_CRDS}/{kind}.{GROUP}", decode=crd_of) for kind in KINDS)
-        return tuple(crd for crd in found if crd is not None)
+        found = [self._one(f"{_CRDS}/{kind}.{GROUP}", decode=crd_of) for kind in KINDS]
+        crds = [crd for crd in found if crd is not None]
+        answers = self._answers(crd.converter for crd in crds)
+        return tuple(msgspec.structs.replace(crd, is_converted=answers.get(crd.converter)) for crd in crds)
 
     def _webhooks(self) -> tuple[Webhook, ...]:
         found = [*self._webhooks_of("Mutating"), *self._webhooks_of("Validating")]
-        services = sorted({each.service for each in found if "://" not in each.service})
-        answers = {each: self.asked(f"who serves {each}", partial(self._is_served, each)) for each in services}
+        answers = self._answers(each.service for each in found)
         return tuple(msgspec.structs.replace(each, answers=answers.get(each.service)) for each in found)
 
     def _webhooks_of(self, kind: str) -> list[Webhook]:
         path = f"{_WEBHOOKS}/{kind.lower()}webhookconfigurations"
         return [webhook for each in self._all(path, decode=partial(webhooks_of, kind=kind)) for webhook in each]
+
+    def _answers(self, addresses: Iterable[str]) -> dict[str, bool | None]:
+        """Tell of each service whether it has an endpoint; of a URL that can't be told."""
+        services = sorted({each for each in addresses if each and "://" not in each})
+        return {each: self.asked(f"who serves {each}", partial(self._is_served, each)) for each in services}
 
     def _is_served(self, service: str) -> bool:
         namespace, _, name = service.partition("/")

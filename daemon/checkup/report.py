@@ -67,6 +67,8 @@ def _crd(crd: Crd) -> str:
     whose = "Prewarm's" if crd.is_ours else "OpenKruise's, which drop what Prewarm says beside its fields"
     label = "" if crd.is_ours == crd.has_label else f", {'without' if crd.is_ours else 'with'} Prewarm's label"
     going = ", BEING DELETED" if crd.is_deleting else ""
+    if crd.converter:
+        going = f"{going}, converted by {crd.converter}: {_ANSWERS[crd.is_converted]}"
     served, stored = ", ".join(crd.served) or "nothing", ", ".join(crd.stored) or "nothing"
     return f"{whose}{label}{going}; served: {served}; stored as {crd.storage}, so far as {stored}"
 

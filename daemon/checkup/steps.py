@@ -21,16 +21,16 @@ _PODS: Final = "kubectl get pods --all-namespaces --output wide --selector app.k
 
 def steps_beside_theirs(facts: Facts) -> Iterator[Step]:
     """Yield what is amiss where OpenKruise's manager leads; what else there is, is its own."""
-    yield from _going_crds(facts)
+    yield from _broken_crds(facts)
     yield from _cold_nodes(facts)
 
 
 def steps_of_ours(facts: Facts) -> Iterator[Step]:
     """Yield what is amiss where the jobs are Prewarm's, the gravest first."""
+    yield from _broken_crds(facts)
     if not _is_installed(facts):
         yield Step(why="Prewarm is not installed here, or not all of it", ways=(_INSTALL,))
         return
-    yield from _going_crds(facts)
     yield from _lacking_crds(facts)
     yield from _cold_nodes(facts)
     if facts.has_secret_namespace is False:
@@ -76,11 +76,21 @@ def _is_installed(facts: Facts) -> bool:
     return bool(facts.served) and (has_workload or has_reports)
 
 
-def _going_crds(facts: Facts) -> Iterator[Step]:
+def _broken_crds(facts: Facts) -> Iterator[Step]:
     going = [each.name for each in facts.crds or () if each.is_deleting]
     if going:
         why = f"the CRD of {' and '.join(going)} is being deleted, and every object of it with it"
         yield Step(why=why, ways=(Way(what="find out who has", command=f"kubectl describe crd {_full(going)}"),))
+    for crd in facts.crds or ():
+        if crd.is_converted is False:
+            why = f"the CRD of {crd.name} has its versions converted at {crd.converter}, where nobody answers"
+            what = "do without: of these kinds nothing needs to be converted"
+            yield Step(why=why, ways=(Way(what=what, command=_unconverted(crd.name)),))
+
+
+def _unconverted(name: str) -> str:
+    patch = '{"spec": {"conversion": {"strategy": "None", "webhook": null}}}'
+    return f"kubectl patch crd {name}.apps.kruise.io --type merge --patch '{patch}'"
 
 
 def _lacking_crds(facts: Facts) -> Iterator[Step]:

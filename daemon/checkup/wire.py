@@ -43,10 +43,38 @@ class WireCrdVersion(msgspec.Struct, frozen=True, kw_only=True):
         return self.schema.schema.has("status", "prewarm")
 
 
+class WireService(msgspec.Struct, frozen=True):
+    """Who serves a webhook."""
+
+    namespace: str
+    name: str
+
+
+class WireClient(msgspec.Struct, frozen=True):
+    """Where a webhook is called: a service or a URL."""
+
+    service: WireService | None = None
+    url: str = ""
+
+
+class WireConversionWebhook(msgspec.Struct, frozen=True, rename="camel"):
+    """Who turns one version into another."""
+
+    client_config: WireClient | None = None
+
+
+class WireConversion(msgspec.Struct, frozen=True):
+    """How one version becomes another."""
+
+    strategy: str = "None"
+    webhook: WireConversionWebhook | None = None
+
+
 class WireCrdSpec(msgspec.Struct, frozen=True):
-    """A CRD's versions."""
+    """A CRD's versions, and how one becomes another."""
 
     versions: list[WireCrdVersion]
+    conversion: WireConversion | None = None
 
 
 class WireCrdStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,20 +96,6 @@ class WireRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     api_groups: list[str] | None = None
     resources: list[str] | None = None
-
-
-class WireService(msgspec.Struct, frozen=True):
-    """Who serves a webhook."""
-
-    namespace: str
-    name: str
-
-
-class WireClient(msgspec.Struct, frozen=True):
-    """Where a webhook is called: a service or a URL."""
-
-    service: WireService | None = None
-    url: str = ""
 
 
 class WireWebhook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

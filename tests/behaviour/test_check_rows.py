@@ -223,6 +223,19 @@ def test_without_rights_it_guesses_nothing(cluster: ApiServer, namespace: str, n
     assert "Not known:" in page
 
 
+def test_a_context_whose_namespace_is_not_there_hinders_nothing(cluster: ApiServer, tmp_path: Path) -> None:
+    """A job is tried in the one that always is."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = "nowhere"
+    path = tmp_path / "config"
+    path.write_text(json.dumps(config))
+
+    with prewarm(cluster):
+        code, found = checked(Person(path, tmp_path / "home"))
+
+    assert (0, "alone", "taken") == (code, found["row"], found["facts"]["creation"]["outcome"])
+
+
 def test_an_account_that_is_not_known_is_told(cluster: ApiServer, tmp_path: Path) -> None:
     """As a server that does not answer is: there is nothing to report."""
     path = kubeconfig_of(cluster, tmp_path / "config", namespace="default", account="any")

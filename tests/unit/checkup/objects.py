@@ -23,7 +23,13 @@ def content(metadata: Json, **parts: Any) -> bytes:  # noqa: ANN401 - JSON
     return msgspec.json.encode({"metadata": metadata, **parts})
 
 
-def crd(name: str = "imagepulljobs", *, is_ours: bool = True, is_deleting: bool = False) -> Crd:
+def crd(
+    name: str = "imagepulljobs",
+    *,
+    is_ours: bool = True,
+    is_deleting: bool = False,
+    is_converted: bool | None = None,
+) -> Crd:
     """Return what is told of a CRD."""
     versions = ("v1beta1", "v1alpha1")
     return Crd(
@@ -34,6 +40,8 @@ def crd(name: str = "imagepulljobs", *, is_ours: bool = True, is_deleting: bool 
         storage="v1beta1",
         stored=("v1beta1",),
         is_deleting=is_deleting,
+        converter="" if is_converted is None else "kruise-system/kruise-webhook-service",
+        is_converted=is_converted,
     )
 
 

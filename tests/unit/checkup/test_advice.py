@@ -109,6 +109,16 @@ def test_what_can_not_be_told_is_not_guessed(manager: Manager, webhooks: object)
     assert "prewarm-checker" in found.steps[0].ways[0].what
 
 
+def test_an_api_server_that_has_not_said_is_asked_again() -> None:
+    """Rights would not help there."""
+    late = Creation(outcome=Outcome.UNKNOWN, words="no answer in time")
+
+    found = advice(creation=late, webhooks=(webhook(),))
+
+    assert ("unknown", "prewarm check") == (found.row, found.steps[0].ways[0].command)
+    assert "no answer in time" in found.summary
+
+
 def test_a_manager_that_leads_is_told_without_any_other_right() -> None:
     """Its Lease says enough; whether it refuses is not known then."""
     found = advice(manager=LEADS, creation=DENIED, webhooks=None)
@@ -155,6 +165,10 @@ def test_a_dead_webhook_of_another_kind_is_told_once() -> None:
         ({"served": {"imagepulljobs": "v1beta1", "nodeimages": "v1beta1"}}, "does not serve imagelistpulljobs"),
         ({"crds": (crd(), crd("nodeimages", is_ours=False))}, "those of nodeimages drop"),
         ({"crds": (crd(is_deleting=True),)}, "imagepulljobs is being deleted"),
+        (
+            {"crds": (crd(is_converted=False),)},
+            "converted at kruise-system/kruise-webhook-service, where nobody answers",
+        ),
         ({"has_secret_namespace": False}, "kruise-daemon-config is missing"),
         ({"nodes": Nodes(total=2, with_agent=1, with_neither=1, neither=("n2",))}, "1 of 2 nodes have no agent"),
     ],

@@ -80,6 +80,23 @@ def test_the_versions_of_a_crd_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("conversion", "expected"),
+    [
+        (None, ""),
+        ({"strategy": "None"}, ""),
+        ({"strategy": "Webhook", "webhook": {"clientConfig": {"service": {"namespace": "n", "name": "s"}}}}, "n/s"),
+        ({"strategy": "Webhook", "webhook": {"clientConfig": {"url": "https://c.test"}}}, "https://c.test"),
+        ({"strategy": "Webhook", "webhook": {}}, ""),
+    ],
+)
+def test_who_converts_the_versions_of_a_crd_is_told(conversion: Json | None, expected: str) -> None:
+    """It goes with OpenKruise's manager, and then no other version can be read."""
+    given = content({"name": "nodeimages.apps.kruise.io"}, spec={"versions": [], "conversion": conversion})
+
+    assert expected == crd_of(given).converter
+
+
+@pytest.mark.parametrize(
     ("rules", "expected"),
     [
         ([{"apiGroups": ["apps.kruise.io"], "resources": ["nodeimages"]}], [("nodeimages",)]),
