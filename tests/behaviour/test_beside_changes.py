@@ -95,7 +95,11 @@ def test_a_manager_that_dies_leaves_webhooks_and_a_lease_and_ours_leads(
     coordinator = start_coordinator()
     with Webhooks(deployed, versions=VERSIONS, gates=Gates(image_pull_job=True)) as webhooks:
         lease.start()
-        until_row(coordinator, Row.THEIR_MANAGER)
+        until(
+            lambda: lease.holder in (coordinator.state()["beside"] or {}).get("summary", ""),
+            what="its manager is seen to lead",
+            timeout_seconds=30,
+        )
         lease.leave()
         webhooks.leave()
         until_row(coordinator, Row.LEFTOVER_WEBHOOKS)
