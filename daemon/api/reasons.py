@@ -50,6 +50,7 @@ class Word(StrEnum):
     FINISHED = "Finished"
     NODES_FAILED = "NodesFailed"
     NODES_REFUSED = "NodesRefused"
+    JOBS_REFUSED = "JobsRefused"
     INVALID_SPEC = "InvalidSpec"
     RUNTIME_ANSWERS = "RuntimeAnswers"
     ENOUGH_SPACE = "EnoughSpace"

@@ -56,11 +56,12 @@ def events_of(
     """
     if earlier == later:
         return ()
-    return (
-        *_refreshes(job, prewarm(earlier), prewarm(later), account),
-        *_stalls(earlier, later),
-        *_endings(earlier, later),
-    )
+    return (*_refreshes(job, prewarm(earlier), prewarm(later), account), *troubles_of(earlier, later))
+
+
+def troubles_of(earlier: Mapping[str, object], later: Mapping[str, object]) -> tuple[JobEvent, ...]:
+    """Tell what went wrong between two statuses of a job or a list: a standstill, a bad end."""
+    return (*_stalls(earlier, later), *_endings(earlier, later))
 
 
 def gate_opened_cold(cold: Sequence[str], *, deadline_seconds: float) -> JobEvent:

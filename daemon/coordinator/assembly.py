@@ -22,6 +22,7 @@ from daemon.config import CoordinatorSettings
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.journal import Journal
 from daemon.coordinator.leading import Leading
+from daemon.coordinator.lists.journal import ListJournal
 from daemon.coordinator.neighbours import Neighbours
 from daemon.coordinator.sending import SENDERS
 from daemon.coordinator.term import Term
@@ -93,7 +94,7 @@ def assembled(
         admit=budget.spare_seconds,
     )
     witness = Witness(
-        Ears(journal=journal, metrics=metrics, view=view, watchman=watchman, recorder=recorder),
+        Ears(journal=journal, lists=ListJournal(log), metrics=metrics, view=view, watchman=watchman, recorder=recorder),
         identity=settings.identity,
         leader=lambda: election.leader,
         gate_deadline_seconds=settings.gate_deadline_seconds,

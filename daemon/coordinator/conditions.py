@@ -41,13 +41,20 @@ def conditions_of(
         now: when what changes changed.
     """
     is_ready, ready = _ready(account, verdicts)
-    said = [_condition(READY, ready, is_so=is_ready), *(_ends(verdicts) if is_always(job) else ())]
+    said = [worded(READY, ready, is_so=is_ready), *(ends(verdicts, what="job") if is_always(job) else ())]
     said += [
-        _or_not(SUSPENDED, verdicts.suspension, verdicts=verdicts, is_ready=is_ready),
-        _or_not(STALLED, verdicts.stall, verdicts=verdicts, is_ready=is_ready),
+        or_not(SUSPENDED, verdicts.suspension, verdicts=verdicts, is_ready=is_ready, what="job"),
+        or_not(STALLED, verdicts.stall, verdicts=verdicts, is_ready=is_ready, what="job"),
     ]
-    stamped = [{**_since(one, earlier=earlier, now=now), "observedGeneration": job.generation} for one in said]
-    return [*stamped, *(dict(one) for one in earlier if one.get("type") not in TYPES)]
+    return stamped(said, earlier=earlier, generation=job.generation, now=now)
+
+
+def stamped(
+    said: Sequence[Mapping[str, object]], *, earlier: Conditions, generation: int, now: datetime
+) -> list[dict[str, object]]:
+    """Add to each condition when its status changed and which generation it is about, and keep other writers'."""
+    ours = [{**_since(one, earlier=earlier, now=now), "observedGeneration": generation} for one in said]
+    return [*ours, *(dict(one) for one in earlier if one.get("type") not in TYPES)]
 
 
 def condition(conditions: Conditions, kind: str) -> Mapping[str, object]:
@@ -83,29 +90,32 @@ def _unready(account: Account) -> Verdict:
     )
 
 
-def _ends(verdicts: Verdicts) -> list[dict[str, object]]:
+def ends(verdicts: Verdicts, *, what: str) -> list[dict[str, object]]:
+    """Return Complete and Failed of a job or a list."""
     ending = verdicts.ending
     if ending is None:
-        goes_on = Verdict(reason=Word.IN_PROGRESS.value, message="the job has not ended")
-        return [_condition(COMPLETE, goes_on, is_so=False), _condition(FAILED, goes_on, is_so=False)]
+        goes_on = Verdict(reason=Word.IN_PROGRESS.value, message=f"the {what} has not ended")
+        return [worded(COMPLETE, goes_on, is_so=False), worded(FAILED, goes_on, is_so=False)]
     is_failed = ending.reason in {Word.NODES_FAILED.value, Reason.DEADLINE_EXCEEDED.value}
-    return [_condition(COMPLETE, ending, is_so=not is_failed), _condition(FAILED, ending, is_so=is_failed)]
+    return [worded(COMPLETE, ending, is_so=not is_failed), worded(FAILED, ending, is_so=is_failed)]
 
 
-def _or_not(kind: str, verdict: Verdict | None, *, verdicts: Verdicts, is_ready: bool) -> dict[str, object]:
+def or_not(kind: str, verdict: Verdict | None, *, verdicts: Verdicts, is_ready: bool, what: str) -> dict[str, object]:
+    """Return Suspended or Stalled of a job or a list, also where it is neither."""
     if verdict is not None:
-        return _condition(kind, verdict, is_so=True)
+        return worded(kind, verdict, is_so=True)
     calm = Word.FINISHED if verdicts.ending else Word.ALL_WARM if is_ready else Word.IN_PROGRESS
-    message = "the job is not suspended" if kind == SUSPENDED else "nothing needs a person"
-    return _condition(kind, Verdict(reason=calm.value, message=message), is_so=False)
+    message = f"the {what} is not suspended" if kind == SUSPENDED else "nothing needs a person"
+    return worded(kind, Verdict(reason=calm.value, message=message), is_so=False)
 
 
-def _condition(kind: str, verdict: Verdict, *, is_so: bool) -> dict[str, object]:
+def worded(kind: str, verdict: Verdict, *, is_so: bool) -> dict[str, object]:
+    """Return a condition without what `stamped` adds."""
     message = verdict.message[:LONGEST_MESSAGE]
     return {"type": kind, "status": "True" if is_so else "False", "reason": verdict.reason, "message": message}
 
 
-def _since(one: dict[str, object], *, earlier: Conditions, now: datetime) -> dict[str, object]:
+def _since(one: Mapping[str, object], *, earlier: Conditions, now: datetime) -> dict[str, object]:
     """Add when the condition's status last changed, as metav1.Condition asks."""
     before = condition(earlier, str(one["type"]))
     at = before.get("lastTransitionTime") if before.get("status") == one["status"] else None

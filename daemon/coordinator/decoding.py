@@ -145,6 +145,7 @@ def job_of(content: bytes) -> SeenJob:
     raw = msgspec.json.decode(content, type=dict[str, object])
     metadata = salvage(raw.get("metadata"), ObjectMeta)
     job, problems = _spec_of(raw)
+    owner = _list_of(metadata.owner_references or ())
     api_version = raw.get("apiVersion")
     return SeenJob(
         namespace=metadata.namespace,
@@ -159,7 +160,8 @@ def job_of(content: bytes) -> SeenJob:
         key=_key_of(job) if job else None,
         problems=problems,
         status=_progress_of(raw.get("status")),
-        list_uid=_list_of(metadata.owner_references or ()),
+        list_uid=owner.uid,
+        list_name=owner.name,
     )
 
 
@@ -221,10 +223,10 @@ def _key_of(job: ImagePullJob) -> ImageKey:
     return ImageKey(TEXTS.one(reference.repository), TEXTS.one(reference.tag_or_digest))
 
 
-def _list_of(owners: Iterable[Owner]) -> str:
-    """Return the uid of the list that controls a job; "" where none does."""
+def _list_of(owners: Iterable[Owner]) -> Owner:
+    """Return the list that controls a job; one without a uid where none does."""
     lists = (each for each in owners if each.controller and each.kind == _LIST)
-    return next((each.uid for each in lists if each.api_version.partition("/")[0] == GROUP), "")
+    return next((each for each in lists if each.api_version.partition("/")[0] == GROUP), Owner())
 
 
 def _progress_of(raw: object) -> JobProgress:

@@ -61,11 +61,11 @@ class Page:
 
 
 class Desk:
-    """Writes the statuses of the jobs that the fleet calls dirty."""
+    """Writes the statuses of the jobs that the fleet calls dirty; `write_rate` is of everything, a second."""
 
     def __init__(self, fleet: Fleet, *, paths: Paths, write_rate: float) -> None:
         self._fleet = fleet
-        self._write_rate = write_rate
+        self.write_rate = write_rate
         self._paths = paths
         self._pages: dict[str, Page] = {}
         self._later: dict[str, float] = {}
@@ -141,7 +141,7 @@ class Desk:
     def _news_seconds(self) -> float:
         """Return how far apart one job's statuses are: together no more than their part of the budget."""
         waiting = len(self._fleet.todo.dirty | self._later.keys())
-        return max(NEWS_SECONDS, waiting / (self._write_rate * STATUS_PART))
+        return max(NEWS_SECONDS, waiting / (self.write_rate * STATUS_PART))
 
     def _postpone(self, uid: str, at_seconds: float) -> None:
         """Put a job off; one that is put off already is looked at when the sooner time comes."""

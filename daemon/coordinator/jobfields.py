@@ -51,7 +51,11 @@ def prewarm_of(
     }
     if account.pulling and account.bytes_total:
         fields["bytes"] = {"done": min(account.bytes_done, INT64_MAX), "total": min(account.bytes_total, INT64_MAX)}
-    lists = {"digests": _digests(account), "failures": _groups(account.failures), "skipped": _groups(account.skips)}
+    lists = {
+        "digests": _digests(account),
+        "failures": groups_told(account.failures),
+        "skipped": groups_told(account.skips),
+    }
     times = {
         "eta": _eta(account, earlier=earlier, now=now) if is_moving else None,
         "lastRefreshTime": _time(account.last_refresh) or prewarm(earlier).get("lastRefreshTime"),
@@ -134,7 +138,8 @@ def _digests(account: Account) -> list[Fields]:
     return [{"digest": digest, "nodes": nodes} for digest, nodes in told[:DIGESTS]]
 
 
-def _groups(groups: Sequence[ReasonCount]) -> list[Fields]:
+def groups_told(groups: Sequence[ReasonCount]) -> list[Fields]:
+    """Return groups of nodes by reason as a status has them, the first sixteen."""
     return [_group(group) for group in groups[:REASONS]]
 
 

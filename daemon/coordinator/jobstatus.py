@@ -22,6 +22,7 @@ from daemon.coordinator.conditions import LONGEST_MESSAGE, STALLED, condition, c
 from daemon.coordinator.deadline import past_deadline
 from daemon.coordinator.jobfields import Fields, is_refreshing, number, prewarm, prewarm_of, time_in
 from daemon.coordinator.jobmessage import message_of
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.seen import SeenJob
 from daemon.coordinator.verdicts import Verdicts, is_always, is_never, verdicts_of
 
@@ -109,8 +110,8 @@ def urgency_of(earlier: Mapping[str, object], later: Mapping[str, object]) -> Ur
     return Urgency.PROGRESS if _without_progress(earlier) == _without_progress(later) else Urgency.NEWS
 
 
-def status_patch(job: SeenJob, wanted: Mapping[str, object]) -> Resource:
-    """Return the merge patch that makes a job's status the wanted one, if nobody has changed the job since."""
+def status_patch(job: SeenJob | SeenList, wanted: Mapping[str, object]) -> Resource:
+    """Return the merge patch that makes a status the wanted one, if nobody has changed its object since."""
     return {
         "metadata": {"resourceVersion": str(job.version)},
         "status": _merging(job.status.raw, wanted),

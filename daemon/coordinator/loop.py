@@ -90,6 +90,7 @@ class CoordinatorLoop:
     ) -> None:
         self.fleet = fleet
         self.budget = budget
+        self.paths = paths
         self.desk = Desk(fleet, paths=paths, write_rate=budget.rate)
         self.agenda = Agenda(fleet, desk=self.desk, paths=paths)
         self.in_flight = 0

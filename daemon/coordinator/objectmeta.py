@@ -13,6 +13,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One of metadata.ownerReferences."""
 
     kind: str = ""
+    name: str = ""
     uid: str = ""
     api_version: str = ""
     controller: bool | None = None
@@ -30,6 +31,7 @@ class ObjectMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
     owner_references: tuple[Owner, ...] | None = None
+    finalizers: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no stored object."""

@@ -214,8 +214,13 @@ def deadline_of(job: JobRecord) -> datetime | None:
 
 
 def end_of_life(seen: SeenJob) -> datetime | None:
-    """Return when a finished job is to be deleted."""
-    if seen.job is None or seen.status.completion_time is None or course_of(seen) is not Course.FINISHED:
+    """Return when a finished job is to be deleted; one that a list controls goes with its list."""
+    if (
+        seen.list_uid
+        or seen.job is None
+        or seen.status.completion_time is None
+        or course_of(seen) is not Course.FINISHED
+    ):
         return None
     seconds = seen.job.template.completion_policy.ttl_seconds_after_finished
     return later(seen.status.completion_time, seconds=seconds) if seconds is not None else None

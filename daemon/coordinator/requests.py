@@ -17,10 +17,11 @@ class Urgency(IntEnum):
 
     WITHDRAWAL = 0
     GATE = 1
-    STATUS = 2
-    GRANT = 3
-    UPKEEP = 4
-    READ = 5
+    LIST = 2
+    STATUS = 3
+    GRANT = 4
+    UPKEEP = 5
+    READ = 6
 
 
 class About(StrEnum):

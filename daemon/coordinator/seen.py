@@ -148,7 +148,8 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 class SeenJob(msgspec.Struct, frozen=True, kw_only=True):
     """
-    An ImagePullJob with its status; `list_uid` is that of the ImageListPullJob which controls it, "" for none.
+    An ImagePullJob with its status; `list_uid` and `list_name` are those of the ImageListPullJob which controls it, ""
+    for none.
 
     `problems` says what is wrong with its spec. `job` and `key` are None where it can't be used at all; where only its
     refresh can't, the job has none.
@@ -167,6 +168,7 @@ class SeenJob(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     status: JobProgress = JobProgress()
     list_uid: str = ""
+    list_name: str = ""
 
 
 def labels_hash(labels: dict[str, str]) -> int:

@@ -184,6 +184,7 @@ def _waiting(fleet: Fleet) -> dict[str, int]:
     return {
         "withdrawal": len(todo.suspects),
         "gate": len(todo.gates),
+        "list": len(todo.lists),
         "status": len(todo.dirty) + len(todo.silent) + len(todo.ripe),
         "grant": sum(_grants(fleet.jobs[uid]) for uid in todo.hungry if uid in fleet.jobs),
         "upkeep": len(todo.upkeep),

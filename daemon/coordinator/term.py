@@ -17,6 +17,7 @@ from daemon.cluster.interface import RawApi, Telemetry, WatchApi
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.lists.lists import Lists
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.requests import About, Outcome, Request
@@ -149,7 +150,9 @@ class Term:
             secret_namespace=self._settings.secret_namespace,
             listener=self._witness,
         )
-        return {frozenset({About.SECRET}): copies}
+        lists = Lists(loop.fleet, desk=loop.desk, paths=loop.paths, listener=self._witness)
+        # Secrets first: a job waits for them whether or not a list waits for the job.
+        return {frozenset({About.SECRET}): copies, frozenset({About.LIST, About.CHILD}): lists}
 
     def _paths(self) -> Paths | None:
         """Ask which version of our kinds is served until there is one; None once stopped."""

@@ -17,6 +17,11 @@ from daemon.coordinator.announcer import JobEvent, events_of, gate_opened_cold, 
 from daemon.coordinator.desk import Told
 from daemon.coordinator.gate import Opening
 from daemon.coordinator.journal import Journal
+from daemon.coordinator.lists import announcing
+from daemon.coordinator.lists.announcing import regarding_list
+from daemon.coordinator.lists.journal import ListJournal
+from daemon.coordinator.lists.page import ListTold
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.measures import Measures
 from daemon.coordinator.paths import Paths
@@ -35,6 +40,7 @@ class Ears(msgspec.Struct, frozen=True, kw_only=True):
     """Everyone who is told."""
 
     journal: Journal
+    lists: ListJournal
     metrics: CoordinatorMetrics
     view: View
     watchman: Watchman
@@ -141,6 +147,27 @@ class Witness:
     def write_refused(self, request: Request, error: ClusterError) -> None:
         """The API server refuses what is to be written."""
         self._ears.journal.write_refused(request, error, now_seconds=self._clock.now().seconds)
+
+    def job_made(self, seen: SeenList, *, job: str, image: str) -> None:
+        """A list's job was made."""
+        self._ears.lists.job_made(seen, job=job, image=image)
+        self._record(regarding_list(seen), announcing.job_made(job=job, image=image))
+
+    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+        """A list's job was deleted."""
+        self._ears.lists.job_deleted(seen, job=job, image=image)
+        self._record(regarding_list(seen), announcing.job_deleted(job=job, image=image))
+
+    def job_refused(self, seen: SeenList, *, job: str, image: str, words: str) -> None:
+        """A list's job can't be made."""
+        self._ears.lists.job_refused(seen, job=job, image=image, words=words)
+        self._record(regarding_list(seen), announcing.job_refused(job=job, image=image, words=words))
+
+    def list_told(self, told: ListTold) -> None:
+        """A list's status was written."""
+        self._ears.lists.list_told(told)
+        for event in announcing.list_events(told):
+            self._record(regarding_list(told.seen), event)
 
     def secret_copied(self, source: str, *, copy: str) -> None:
         """The copy of a pull secret was made, or follows its source."""

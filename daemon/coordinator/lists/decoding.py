@@ -16,6 +16,8 @@ from daemon.coordinator.salvage import salvage
 
 
 _API_VERSION: Final = "apps.kruise.io/v1beta1"
+# What the API server puts on an object whose dependents are to stay (metav1.FinalizerOrphanDependents).
+_ORPHAN: Final = "orphan"
 
 
 def list_of(content: bytes) -> SeenList:
@@ -38,6 +40,7 @@ def list_of(content: bytes) -> SeenList:
         created_at=metadata.created_at,
         api_version=api_version if isinstance(api_version, str) else _API_VERSION,
         is_deleting=metadata.is_deleting,
+        is_orphaning=metadata.is_deleting and _ORPHAN in (metadata.finalizers or ()),
         wish=wish,
         problems=problems,
         template=_template(raw.get("spec")) if wish is not None else {},
@@ -60,7 +63,7 @@ def _template(spec: object) -> dict[str, object]:
         part = template.get(name)
         if isinstance(part, dict):
             template[name] = _without(part, own)
-    return template
+    return template if template.get("prewarm") else _without(template, "prewarm")
 
 
 def _without(fields: Mapping[str, object], name: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ class SeenList(msgspec.Struct, frozen=True, kw_only=True):
     An ImageListPullJob with its status.
 
     Attributes:
+        is_orphaning: it is deleted so that its jobs stay (kubectl delete --cascade=orphan).
         wish: what it asks; None where its spec can't be used.
         problems: what is wrong with its spec.
         template: its raw spec as each of its jobs has it, which adds `image`; {} where the spec can't be used.
@@ -35,6 +36,7 @@ class SeenList(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     api_version: str = "apps.kruise.io/v1beta1"
     is_deleting: bool = False
+    is_orphaning: bool = False
     wish: ImageListPullJob | None = None
     problems: tuple[str, ...] = ()
     template: dict[str, object] = {}
