@@ -19,20 +19,28 @@ def nodes_page(document: NodesDocument, *, is_wide: bool) -> Page:
     """Return the page of all nodes; wide, it names those where all is well too, and the jobs."""
     if not document.nodes:
         return page_of([Notes(lines=("No NodeImage and no Node found.", *document.notes))])
-    told = [line for line in document.nodes if is_wide or not _is_well(line)]
-    well = len(document.nodes) - len(told)
-    rest = (f"{counted(well, 'node')} more: warm for each job, with an agent; -o wide names them",) if well else ()
+    has_agents = any(line.agent for line in document.nodes)
+    told = [line for line in document.nodes if is_wide or not _is_well(line, has_agents=has_agents)]
     return page_of(
         [
             _agents(document.agents),
             _nodes(told, is_wide=is_wide, now=document.time),
-            Notes(lines=(*rest, *document.notes)),
+            Notes(lines=(*_rest(len(document.nodes) - len(told), has_agents=has_agents), *document.notes)),
         ]
     )
 
 
-def _is_well(line: NodeLine) -> bool:
-    return bool(line.agent) and line.warm == line.jobs and not line.reason
+def _is_well(line: NodeLine, *, has_agents: bool) -> bool:
+    """Tell whether there is nothing to say of a node; that it has no agent, only where others have one."""
+    return (bool(line.agent) or not has_agents) and line.warm == line.jobs and not line.reason
+
+
+def _rest(well: int, *, has_agents: bool) -> tuple[str, ...]:
+    rest = f"{counted(well, 'node')} more: warm for each job" + (", with an agent" if has_agents else "")
+    return (
+        *((f"{rest}; -o wide names them",) if well else ()),
+        *(() if has_agents else ("no agent is known on any node: OpenKruise's CRDs and daemon tell of none",)),
+    )
 
 
 def _agents(agents: Sequence[AgentCount]) -> Table:

@@ -46,6 +46,7 @@ class AllNodes:
         notes = (
             *denied(self._nodes, what="Nodes", lost=_LOST_NODES),
             *denied(self._jobs, what="ImagePullJobs", lost=_LOST_JOBS),
+            *unreadable(self._jobs, what="ImagePullJob"),
             *unreadable(self._images, what="NodeImage"),
         )
         return NodesDocument(time=now, agents=agent_counts(lines), nodes=lines, notes=notes)

@@ -51,12 +51,17 @@ def test_what_its_status_has_is_shown(
     row = administrator.output("status", "-n", namespace).splitlines()[1].split()
     page = administrator.output("status", "base", "-n", namespace)
     shown = administrator.output("status", name)
+    nodes, images = administrator.output("status", "nodes"), administrator.output("status", "images")
 
     assert ["base", "1/3", "1", "-", "-", "-", "1", "-", "-", "-", "InProgress"] == row[:-1]
     assert "Nodes:    1 active, 1 succeeded, 1 failed" in page
     assert "State:    InProgress: job is running" in page
     assert ["PullFailed", "1", "EOF", name] == page.splitlines()[page.splitlines().index("FAILED") + 2].split()
     assert "none of Prewarm's has reported" in shown
+    assert [[name, "PullFailed", "EOF"]] == [
+        [words[0], *words[-2:]] for words in map(str.split, nodes.splitlines()) if words[:1] == [name]
+    ]
+    assert any(line.split()[:4] == ["registry.test", "1", "0", "1"] for line in images.splitlines())
 
 
 def test_a_suspension_that_is_dropped_is_told(

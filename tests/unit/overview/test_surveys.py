@@ -127,6 +127,17 @@ def test_the_page_of_nodes_names_those_that_are_not_warm_and_counts_the_rest() -
     assert ["n1", "n2", "n3"] == [line.split()[0] for line in wide[wide.index("NODES") + 2 :]]
 
 
+def test_where_no_agent_is_known_that_is_said_once() -> None:
+    """And not of each node: with kruise-daemon, and on OpenKruise's CRDs."""
+    lines = lines_of(node_image("n1", entry=entry(), answer=warm(), has_agent=False))
+
+    page = page_text(NodesDocument(time=NOW, agents=agent_counts(lines), nodes=lines), is_wide=False).splitlines()
+
+    assert "NOT WARM" not in page
+    assert ["1 node more: warm for each job; -o wide names them"] == page[-2:-1]
+    assert page[-1].startswith("no agent is known on any node")
+
+
 def test_registries_are_told_by_what_they_fail() -> None:
     """The worst first, with their reasons; what is the node's own fault is none of theirs."""
     facts = [
