@@ -92,10 +92,8 @@ def test_openkruise_s_copies_are_taken_over_as_they_are(
     before = theirs.put("shared", annotations=_openkruise_s(source, f"{namespace}/their-job"), labels={"app": "x"})
     SecretOnServer(deployed, SECRETS, names("left")).put("left", annotations=_openkruise_s(abandoned, "gone/job"))
 
-    leader = start_coordinator()
-    leader.until_leading()
-    nodes.until_seen()
     made = jobs(job(f"{REPOSITORY}:v1", kind="Never", selector=nodes.selector, pullSecrets=[source.name]))
+    start_coordinator()
     made.until_ready(nodes=1)
     copy = copies.one(source, f"{namespace}/{made.name}")
     named = nodes.image(node).read()["spec"]["images"][REPOSITORY]["pullSecrets"]
