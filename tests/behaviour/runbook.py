@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,9 +39,16 @@ def answers() -> dict[str, list[str]]:
     return found
 
 
-def command(question: str) -> str:
-    """Return the command that answers a question, as it stands in the document."""
-    return answers()[question][0]
+def command(question: str, *, names: Mapping[str, str] | None = None) -> str:
+    """
+    Return the command that answers a question, as it stands in the document.
+
+    `names` are other ones in the place of the document's: `base`, `team-a`, `worker-4`, `worker-7`.
+    """
+    line = answers()[question][0]
+    for stand_in, name in (names or {}).items():
+        line = re.sub(rf"(?<![\w-]){re.escape(stand_in)}(?![\w-])", name, line)
+    return line
 
 
 def run(line: str, *, kubeconfig: Path, home: Path) -> str:
