@@ -9,6 +9,7 @@ import yaml
 from daemon import __version__
 from daemon.cli import _parser
 from daemon.config import COORDINATOR_SETTINGS, CoordinatorSettings
+from daemon.coordinator.secrets.names import SOURCE_KEY
 
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,12 @@ SELECTOR = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": "prewa
 def _one(kind: str) -> dict[str, Any]:
     (found,) = (each for each in OBJECTS if (each["kind"], each["metadata"]["name"]) == (kind, NAME))
     return found
+
+
+def _namespaces(kind: str) -> set[str]:
+    return {
+        each["metadata"]["namespace"] for each in OBJECTS if (each["kind"], each["metadata"]["name"]) == (kind, NAME)
+    }
 
 
 DEPLOYMENT = _one("Deployment")
@@ -81,9 +88,14 @@ def test_it_starts_on_a_node_whose_gate_is_closed() -> None:
 
 def test_the_policy_s_taint_is_the_one_of_the_setting() -> None:
     """A coordinator with its defaults is refused no gate."""
-    variables = {each["name"]: each["expression"] for each in _nodes_policy()["spec"]["variables"]}
+    assert f"'{DEFAULTS.gate_taint}'" == _variables("nodes")["taint"]
 
-    assert f"'{DEFAULTS.gate_taint}'" == variables["taint"]
+
+def test_the_policy_s_copies_are_those_of_the_setting_and_of_openkruise_s_annotation() -> None:
+    """A coordinator with its defaults is refused no copy of a pull secret."""
+    variables = _variables("secrets")
+
+    assert (f"'{DEFAULTS.secret_namespace}'", f"'{SOURCE_KEY}'") == (variables["place"], variables["key"])
 
 
 def test_it_runs_without_what_it_does_not_need() -> None:
@@ -138,12 +150,13 @@ def test_it_is_told_its_pod_and_its_namespace() -> None:
 
     assert {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"} == told
     assert taken == told.keys()
-    assert DEFAULTS.lease_namespace == DEPLOYMENT["metadata"]["namespace"] == _one("Role")["metadata"]["namespace"]
+    assert DEFAULTS.lease_namespace == DEPLOYMENT["metadata"]["namespace"]
+    assert {DEFAULTS.lease_namespace, DEFAULTS.secret_namespace} == _namespaces("Role") == _namespaces("RoleBinding")
 
 
-def _nodes_policy() -> dict[str, Any]:
-    name = f"{NAME}-nodes"
+def _variables(policy: str) -> dict[str, str]:
+    name = f"{NAME}-{policy}"
     (found,) = (
         each for each in OBJECTS if (each["kind"], each["metadata"]["name"]) == ("ValidatingAdmissionPolicy", name)
     )
-    return found
+    return {each["name"]: each["expression"] for each in found["spec"]["variables"]}
