@@ -7,14 +7,20 @@ What each right is, and that there is no other, is test_deploy_coordinator_right
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.coordinator import CoordinatorProcess
+from tests.servers.deployment import SECRETS
 from tests.servers.fixtures_coordinator import Jobs, Nodes, StartCoordinator
 from tests.servers.jobs import job
 from tests.servers.nodes import GATE, taint
+from tests.servers.objects import ObjectOnServer
 from tests.servers.processes import until
-from tests.servers.scripted_agents import ScriptedAgents
+from tests.servers.scripted_agents import Pulls, ScriptedAgents, Succeeds
 
 
-IMAGE = "registry.test/app:v1"
+IMAGE, OTHER = "registry.test/app:v1", "registry.test/other:v1"
+GROUP = "/apis/apps.kruise.io/v1beta1"
+DOCKER = "kubernetes.io/dockerconfigjson"
+SOURCE_KEY = "imagepulljobs.kruise.io/source-key"
+ENDING = {"completionPolicy": {"type": "Always", "ttlSecondsAfterFinished": 0}}
 STARTING = "example.com/starting"
 
 
@@ -61,6 +67,42 @@ def test_the_rights_of_the_manifest_are_enough(
         timeout_seconds=30,
     )
     assert [taint("dedicated")] == gated.taints()
+    assert [] == _refusals(coordinator)
+
+
+def test_the_rights_on_lists_and_secrets_are_enough(
+    deployed: ApiServer,
+    namespace: str,
+    nodes: Nodes,
+    agents: ScriptedAgents,
+    start_coordinator: StartCoordinator,
+) -> None:
+    """A list's jobs come, follow it and go, its TTL runs out, a secret's copy comes and goes; nothing is refused."""
+    coordinator = start_coordinator()
+    coordinator.until_leading()
+    (node,) = nodes(1)
+    agent = agents.serve(node.name, answer=Pulls(done=1, total=2))
+    secret = {"type": DOCKER, "stringData": {".dockerconfigjson": "{}"}, "metadata": {"name": "registry"}}
+    deployed.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
+    spec = {"images": [IMAGE, OTHER], "selector": nodes.selector, "pullSecrets": ["registry"]}
+    made = ObjectOnServer(deployed, f"{GROUP}/namespaces/{namespace}/imagelistpulljobs", "images")
+    made.create({"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob", "spec": {**spec, **ENDING}})
+
+    def children() -> dict[str, int]:
+        jobs = deployed.request("GET", f"{GROUP}/namespaces/{namespace}/imagepulljobs")["items"]
+        return {each["spec"]["image"]: each["spec"].get("parallelism", 0) for each in jobs}
+
+    def copies() -> list[str]:
+        found = deployed.request("GET", f"/api/v1/namespaces/{SECRETS}/secrets")["items"]
+        return [each["metadata"]["annotations"][SOURCE_KEY] for each in found]
+
+    until(lambda: {IMAGE, OTHER} == children().keys(), what="a job for each image", timeout_seconds=30)
+    until(lambda: copies() == [f"{namespace}/registry"], what="one copy of the secret", timeout_seconds=30)
+    made.patch({"spec": {"images": [IMAGE], "parallelism": 3}})
+    until(lambda: children() == {IMAGE: 3}, what="the jobs follow the list", timeout_seconds=30)
+    agent.says(Succeeds())
+    made.until_gone()
+    until(lambda: not children() and not copies(), what="jobs and copy are gone too", timeout_seconds=30)
     assert [] == _refusals(coordinator)
 
 
