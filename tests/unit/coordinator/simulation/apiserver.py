@@ -21,6 +21,7 @@ from tests.unit.coordinator.simulation.timeline import Timeline
 
 
 JOBS = "imagepulljobs"
+LISTS = "imagelistpulljobs"
 IMAGES = "nodeimages"
 NODES = "nodes"
 PODS = "pods"
@@ -50,7 +51,7 @@ class VirtualApi:
         self.refuses: Callable[[Write], ClusterError | None] = lambda _write: None
         self.prunes: Callable[[str, Json], Json] = lambda _resource, document: document
         self._timeline = timeline
-        self._objects: dict[str, dict[str, Json]] = {JOBS: {}, IMAGES: {}, NODES: {}, PODS: {}}
+        self._objects: dict[str, dict[str, Json]] = {JOBS: {}, LISTS: {}, IMAGES: {}, NODES: {}, PODS: {}}
         self._versions = itertools.count(1000)
         self._uids = itertools.count(1)
 
@@ -76,7 +77,7 @@ class VirtualApi:
         if write.verb is Verb.CREATE:
             return self.create(resource, body)
         if write.verb is Verb.DELETE:
-            return self.delete(resource, name, uid=body["preconditions"]["uid"])
+            return self.delete(resource, name, **body["preconditions"])
         if write.content_type == JSON_PATCH:
             return self.change(resource, name, lambda found: json_patched(found, body), is_status=is_status)
         asked = body.get("metadata", {}).pop("resourceVersion", None)
@@ -98,7 +99,7 @@ class VirtualApi:
         """Return an object that has to be there."""
         found = self.find(resource, name)
         if found is None:
-            raise NotFound(f"{resource} {name} not found", code=404)
+            raise NotFound(f'{resource} "{name.rpartition("/")[2]}" not found', code=404)
         return found
 
     def create(self, resource: str, document: Json) -> Json:
@@ -106,7 +107,7 @@ class VirtualApi:
         metadata = {**document["metadata"], "uid": f"uid-{next(self._uids)}", "generation": 1}
         metadata["creationTimestamp"] = format_time(self._timeline.at)
         made = {**document, "metadata": metadata}
-        if resource in {JOBS, IMAGES}:
+        if resource in {JOBS, LISTS, IMAGES}:
             made.pop("status", None)
         if _name_of(made) in self._objects[resource]:
             raise Conflict(f"{resource} {_name_of(made)} already exists", code=409)
@@ -121,7 +122,7 @@ class VirtualApi:
             after = {**before, "status": wanted.get("status", {})}
         elif "status" in before:
             after["status"] = before["status"]
-        elif resource in {JOBS, IMAGES}:
+        elif resource in {JOBS, LISTS, IMAGES}:
             after.pop("status", None)
         after = self.prunes(resource, after)
         if after == before:
@@ -131,11 +132,20 @@ class VirtualApi:
         has_gone = "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers")
         return self._remove(resource, after) if has_gone else self._store(resource, after)
 
-    def delete(self, resource: str, name: str, *, uid: str | None = None) -> Json:
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        resourceVersion: str | None = None,  # noqa: N803 - as a precondition has it
+    ) -> Json:
         """Delete an object; one with finalizers gets a deletionTimestamp."""
         found = self.read(resource, name)
         if uid is not None and uid != found["metadata"]["uid"]:
             raise Conflict(f"{resource} {name}: the uid is another", code=409)
+        if resourceVersion is not None and resourceVersion != found["metadata"]["resourceVersion"]:
+            raise Conflict(f"{resource} {name}: the resourceVersion is another", code=409)
         if found["metadata"].get("finalizers"):
             metadata = {"deletionTimestamp": format_time(self._timeline.at), **found["metadata"]}
             return found if metadata == found["metadata"] else self._store(resource, {**found, "metadata": metadata})

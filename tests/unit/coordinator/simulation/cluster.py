@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from daemon.api.times import format_time, parse_time
 from tests.unit.coordinator.simulation.agents import Key, Pull, Pulls, VirtualAgent
-from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, NODES, PODS, Change, VirtualApi, said
+from tests.unit.coordinator.simulation.apiserver import IMAGES, JOBS, LISTS, NODES, PODS, Change, VirtualApi, said
 from tests.unit.coordinator.simulation.coordinator import VirtualCoordinator
 from tests.unit.coordinator.simulation.documents import Json, merge_patched
 from tests.unit.coordinator.simulation.timeline import START, Timeline
@@ -198,6 +198,46 @@ class Cluster:
         found = self.api.find(JOBS, f"{NAMESPACE}/{name}") or {}
         status: Json = found.get("status") or {}
         return status if status and status["observedGeneration"] == found["metadata"]["generation"] else {}
+
+    # Lists
+
+    def make_list(self, name: str, *images: str, kind: str = "Always", labels: Json | None = None, **spec: Any) -> str:  # noqa: ANN401 - JSON
+        """Make a list, and return its uid."""
+        completion = {"type": kind, **spec.pop("completionPolicy", {})}
+        made = self.api.create(
+            LISTS,
+            {
+                "apiVersion": "apps.kruise.io/v1beta1",
+                "kind": "ImageListPullJob",
+                "metadata": {"name": name, "namespace": NAMESPACE, **({"labels": labels} if labels else {})},
+                "spec": {"images": [*images], "completionPolicy": completion, **spec},
+            },
+        )
+        uid: str = made["metadata"]["uid"]
+        return uid
+
+    def edit_list(self, name: str, **spec: Any) -> None:  # noqa: ANN401 - JSON
+        """Change a list's spec by a merge patch."""
+        self.api.change(LISTS, f"{NAMESPACE}/{name}", lambda found: merge_patched(found, {"spec": spec}))
+
+    def delete_list(self, name: str) -> None:
+        """Delete a list; no garbage collector looks after its jobs."""
+        self.api.delete(LISTS, f"{NAMESPACE}/{name}")
+
+    def list_status(self, name: str) -> Json:
+        """Return a list's status."""
+        return said(self.api.read(LISTS, f"{NAMESPACE}/{name}"), "status") or {}
+
+    def children(self, uid: str) -> dict[str, Json]:
+        """Return the jobs that a list controls, by their image."""
+        jobs = [
+            job
+            for job in self.api.objects(JOBS)
+            if uid in {one["uid"] for one in said(job, "metadata", "ownerReferences") or ()}
+        ]
+        found = {job["spec"]["image"]: job for job in jobs}
+        assert len(found) == len(jobs), f"several jobs of one image: {[job['metadata']['name'] for job in jobs]}"
+        return found
 
     # Pods
 

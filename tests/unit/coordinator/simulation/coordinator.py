@@ -21,14 +21,21 @@ from daemon.coordinator.desk import Told
 from daemon.coordinator.events import Gone, Listed, Seen
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.gate import Opening
+from daemon.coordinator.lists.announcing import job_deleted, job_made, job_refused, list_events
+from daemon.coordinator.lists.decoding import list_of
+from daemon.coordinator.lists.lists import Lists
+from daemon.coordinator.lists.page import ListTold
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.loop import LONGEST_WAIT_SECONDS, CoordinatorLoop, Message
 from daemon.coordinator.paths import Paths
-from daemon.coordinator.requests import Outcome, Request
+from daemon.coordinator.requests import About, Outcome, Request
 from daemon.coordinator.seen import SeenJob, SeenNode, SeenNodeImage, SeenPod
 from daemon.coordinator.sending import Senders
+from daemon.coordinator.sides import Sides
 from tests.unit.coordinator.simulation.apiserver import (
     IMAGES,
     JOBS,
+    LISTS,
     NODES,
     PODS,
     Change,
@@ -41,8 +48,9 @@ from tests.unit.coordinator.simulation.weather import CALM, Weather, Weathered
 
 
 GATE: Final = "startup-taint.cluster-autoscaler.kubernetes.io/prewarm"
-_DECODERS: Final[Mapping[str, Callable[[bytes], SeenJob | SeenNodeImage | SeenNode | SeenPod]]] = {
+_DECODERS: Final[Mapping[str, Callable[[bytes], SeenJob | SeenNodeImage | SeenNode | SeenPod | SeenList]]] = {
     JOBS: job_of,
+    LISTS: list_of,
     IMAGES: node_image_of,
     NODES: node_of,
     PODS: pod_of,
@@ -80,6 +88,7 @@ class VirtualCoordinator:
             follow_pods=self._follow_pods,
             listener=self,
             clock=timeline,
+            make_sides=self._sides,
         )
         self.weather = weather
         self.is_dead = False
@@ -105,8 +114,7 @@ class VirtualCoordinator:
     def start(self) -> None:
         """List everything, and watch."""
         self._api.watches.append(self._hear)
-        self._timeline.after(0.0, partial(self._post, Listed("imagelistpulljobs")))
-        for resource in (JOBS, IMAGES, NODES):
+        for resource in (JOBS, LISTS, IMAGES, NODES):
             documents = list(self._api.objects(resource))
             self._chance.shuffle(documents)
             for document in documents:
@@ -125,7 +133,7 @@ class VirtualCoordinator:
 
     def tell_all(self) -> None:
         """Tell the loop of every object again, as a watch that lists anew does."""
-        for resource in (JOBS, IMAGES, NODES):
+        for resource in (JOBS, LISTS, IMAGES, NODES):
             for document in self._api.objects(resource):
                 self._post(Seen(_decoded(resource, document)))
 
@@ -147,6 +155,10 @@ class VirtualCoordinator:
             if drawn < 0:
                 return fault
         return ""
+
+    def _sides(self, loop: CoordinatorLoop) -> Sides:
+        lists = Lists(loop.fleet, desk=loop.desk, paths=loop.paths, listener=self)
+        return {frozenset({About.LIST, About.CHILD}): lists}
 
     # The loop's turns
 
@@ -185,6 +197,8 @@ class VirtualCoordinator:
             waits.append(due - now.seconds)
         reads = (self.loop._outcomes.next_read_seconds(), self.loop.agenda.next_read_seconds())
         waits += [at - now.seconds for at in reads if at is not None]
+        dues = (side.next_seconds() for side in self.loop._sides)
+        waits += [due - now.seconds for due in dues if due is not None]
         return max(0.001, min(waits)) if waits else None
 
     def _post(self, message: Message) -> None:
@@ -262,6 +276,22 @@ class VirtualCoordinator:
         for event in events_of(told.job, told.earlier, told.later, told.account):
             self.told.append((told.job.name, event))
 
+    def job_made(self, seen: SeenList, *, job: str, image: str) -> None:
+        """Keep the event of a list's new job."""
+        self.told.append((seen.name, job_made(job=job, image=image)))
+
+    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+        """Keep the event of a job that is a list's no more."""
+        self.told.append((seen.name, job_deleted(job=job, image=image)))
+
+    def job_refused(self, seen: SeenList, *, job: str, image: str, words: str) -> None:
+        """Keep the event of a job that can't be made."""
+        self.told.append((seen.name, job_refused(job=job, image=image, words=words)))
+
+    def list_told(self, told: ListTold) -> None:
+        """Keep the events that a list's status is worth."""
+        self.told += [(told.seen.name, event) for event in list_events(told)]
+
     def gate_opened(self, node: SeenNode, opening: Opening) -> None:
         """Keep which gates were opened."""
         self.opened.append((node.name, opening))
@@ -271,5 +301,5 @@ class VirtualCoordinator:
         self.refusals.append((request.subject, error.message))
 
 
-def _decoded(resource: str, document: Json) -> SeenJob | SeenNodeImage | SeenNode | SeenPod:
+def _decoded(resource: str, document: Json) -> SeenJob | SeenNodeImage | SeenNode | SeenPod | SeenList:
     return _DECODERS[resource](msgspec.json.encode(document))
