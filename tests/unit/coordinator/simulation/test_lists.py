@@ -268,6 +268,8 @@ def test_jobs_that_openkruise_made_are_its_images_jobs() -> None:
     made = []
     for name, image in (("base-x7k2p", ONE), ("base-q1w2e", TWO), ("base-zzzzz", TWO)):
         document = {
+            "apiVersion": "apps.kruise.io/v1alpha1",
+            "kind": "ImagePullJob",
             "metadata": {"name": name, "namespace": NAMESPACE, "ownerReferences": [{**owner, "controller": True}]},
             "spec": {"image": image, "completionPolicy": {"ttlSecondsAfterFinished": 5, "type": "Always"}},
         }
