@@ -162,6 +162,7 @@ def job_of(content: bytes) -> SeenJob:
         status=_progress_of(raw.get("status")),
         list_uid=owner.uid,
         list_name=owner.name,
+        finalizers=metadata.finalizers or (),
     )
 
 

@@ -32,6 +32,7 @@ class About(StrEnum):
     JOB = "job"
     LIST = "list"
     CHILD = "child"
+    FINALIZER = "finalizer"
     SECRET = "secret"  # noqa: S105  a kind, no password
 
 

@@ -169,6 +169,7 @@ class SeenJob(msgspec.Struct, frozen=True, kw_only=True):
     status: JobProgress = JobProgress()
     list_uid: str = ""
     list_name: str = ""
+    finalizers: tuple[str, ...] = ()
 
 
 def labels_hash(labels: dict[str, str]) -> int:

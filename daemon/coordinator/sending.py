@@ -28,6 +28,7 @@ _DECODERS: Final[Mapping[About, Callable[[bytes], SeenNodeImage | SeenNode | See
     About.JOB: job_of,
     About.LIST: list_of,
     About.CHILD: job_of,
+    About.FINALIZER: job_of,
 }
 
 

@@ -16,6 +16,7 @@ from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import RawApi, Telemetry, WatchApi
 from daemon.config import CoordinatorSettings
 from daemon.coordinator.budget import Budget
+from daemon.coordinator.finalizer import Finalizers
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.lists.lists import Lists
 from daemon.coordinator.loop import CoordinatorLoop
@@ -151,8 +152,13 @@ class Term:
             listener=self._witness,
         )
         lists = Lists(loop.fleet, desk=loop.desk, paths=loop.paths, listener=self._witness)
+        finalizers = Finalizers(loop.fleet, paths=loop.paths, listener=self._witness)
         # Secrets first: a job waits for them whether or not a list waits for the job.
-        return {frozenset({About.SECRET}): copies, frozenset({About.LIST, About.CHILD}): lists}
+        return {
+            frozenset({About.SECRET}): copies,
+            frozenset({About.LIST, About.CHILD}): lists,
+            frozenset({About.FINALIZER}): finalizers,
+        }
 
     def _paths(self) -> Paths | None:
         """Ask which version of our kinds is served until there is one; None once stopped."""
