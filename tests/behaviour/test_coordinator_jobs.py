@@ -7,6 +7,7 @@ import pytest
 from tests.servers.fixtures_coordinator import Jobs, Nodes
 from tests.servers.jobs import condition, counted, failures, job, reason, said, totals
 from tests.servers.nodes import NodeOnServer
+from tests.servers.processes import until
 from tests.servers.scripted_agents import Fails, Pulls, ScriptedAgents, Succeeds
 
 
@@ -255,3 +256,26 @@ def test_a_deleted_jobs_entries_go_and_a_running_pull_with_them(
     )
 
     assert ["registry.test/other"] == list(found["spec"]["images"])
+
+
+def test_openkruise_s_finalizer_is_taken_off_jobs_that_are_over(
+    nodes: Nodes, agents: ScriptedAgents, jobs: Jobs
+) -> None:
+    """One that finished and one that is being deleted lose it, one that goes on keeps it; another's stays."""
+    (node,) = nodes()
+    agents.serve(node.name, of_images={"registry.test/slow:v1": Pulls()})
+    done = jobs(job(IMAGE, selector=nodes.selector))
+    done.ended()
+    running, deleted = (jobs(job("registry.test/slow:v1", selector=nodes.selector)) for _ in range(2))
+    finalizers = ["test.prewarm.internal/other", "apps.kruise.io/deletion-protection"]
+
+    for one in (done, running, deleted):
+        one.mark({"finalizers": finalizers if one is not deleted else finalizers[1:]})
+    deleted.delete()
+    deleted.until_gone()
+    until(lambda: done.read()["metadata"]["finalizers"] == finalizers[:1], what="it is off", timeout_seconds=30)
+    kept = running.read()["metadata"]["finalizers"]
+    for one in (done, running):
+        one.mark({"finalizers": None})
+
+    assert finalizers == kept

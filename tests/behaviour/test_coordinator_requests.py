@@ -11,12 +11,14 @@ import pytest
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.coordinator import CoordinatorProcess
+from tests.servers.deployment import SECRETS
 from tests.servers.fixtures_coordinator import Jobs, Nodes, StartCoordinator
 from tests.servers.gateway import Gateway
 from tests.servers.jobs import job, totals
 from tests.servers.nodeimages import entry
 from tests.servers.processes import until
 from tests.servers.scripted_agents import Pulls, ScriptedAgents
+from tests.servers.secrets import SecretOnServer
 
 
 IMAGE = "registry.test/app:v1"
@@ -66,16 +68,18 @@ def test_nothing_is_replaced_and_each_node_is_written_once(
 
 
 def test_neither_secrets_nor_pods_are_watched(
-    seen: Seen, nodes: Nodes, agents: ScriptedAgents, jobs: Jobs, namespace: str
+    seen: Seen, deployed: ApiServer, nodes: Nodes, agents: ScriptedAgents, jobs: Jobs, namespace: str
 ) -> None:
     """
-    Pods of one namespace are, while a job there selects by them; no other Pods, and no Secret at any time.
+    Pods of one namespace are, while a job there selects by them; no other Pods, and no Secret at any time: one that a
+    job names is read by its name, and the copies are listed where they are, which is the only such place.
 
     OpenKruise's manager keeps all Pods and all Secrets of a cluster (8.2 number 21, kruise#1482).
     """
     (node,) = nodes()
     agents.serve(node.name)
-    jobs(job(IMAGE, selector=nodes.selector, pullSecrets=["registry"])).ended()
+    SecretOnServer(deployed, namespace, "registry").put("password")
+    jobs(job(IMAGE, selector=nodes.selector, pullSecrets=["registry", "missing"])).ended()
     before = seen.asked("GET")
 
     jobs(job(IMAGE, kind="Never", podSelector={"matchLabels": {"app": "web"}}))
@@ -83,7 +87,11 @@ def test_neither_secrets_nor_pods_are_watched(
     until(lambda: any("watch=" in path for path in of(seen, pods)), what="its Pods are watched", timeout_seconds=20)
 
     assert [] == [path for path in before if "/pods" in path]
-    assert [] == [path for path in seen.asked("GET", "POST", "PATCH") if "/secrets" in path]
+    secrets = {path for path in seen.asked("GET", "POST", "PATCH", "DELETE") if "/secrets" in path}
+    place = f"/api/v1/namespaces/{SECRETS}/secrets"
+    theirs = {f"/api/v1/namespaces/{namespace}/secrets/{name}" for name in ("registry", "missing")}
+    assert theirs == {path for path in secrets if not path.startswith(place)}
+    assert {"?limit=100"} == {path.removeprefix(place) for path in secrets if "?" in path}
     assert {pods} == {path.partition("?")[0] for path in seen.asked("GET") if "/pods" in path}
 
 

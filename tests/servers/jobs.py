@@ -43,6 +43,10 @@ class JobOnServer:
         """Change fields of its spec by a merge patch."""
         return self._object.patch({"spec": spec})
 
+    def mark(self, metadata: Json) -> Json:
+        """Change its metadata by a merge patch."""
+        return self._object.patch({"metadata": metadata})
+
     def delete(self) -> None:
         """Delete it; it may be gone already."""
         self._object.delete()
