@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.behaviour.status_objects import PULLING, REPOSITORY, make_node, told
+from tests.behaviour.status_objects import PULLING, REPOSITORY, ago, has_image, make_node, told
 from tests.servers.apiserver import ApiServer
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.fixtures_persons import MakeJob
@@ -58,6 +58,26 @@ def test_a_watch_goes_on_over_an_outage(with_roles: ApiServer, viewer: Person, m
             with_roles.start()
         made.edit({"parallelism": 3})
         following.until("base", "Unobserved")
+
+        assert 130 == following.interrupt()
+
+
+def test_all_nodes_are_watched_with_what_may_be_read(
+    with_roles: ApiServer, viewer: Person, make_job: MakeJob, names: Names
+) -> None:
+    """Each that is not warm, and what comes of it; that Nodes may not be read keeps nothing back."""
+    name = names("node")
+    made = make_job("base", told(0, 1), selector={"names": [name]})
+    make_job("other", told(0, 1), selector={"names": [name]})
+    image = make_node(with_roles, name, made, **PULLING)
+
+    with viewer.following("status", "nodes") as following:
+        following.until(f"not warm: {name}", "   0/")
+        following.until("you may not list Nodes")
+        path = f"/status/imageStatuses/{REPOSITORY.replace('/', '~1')}/tags/0"
+        answer = {"tag": "v1", "version": 1, "startTime": ago(30), **has_image()}
+        image.patch_status({"op": "replace", "path": path, "value": answer})
+        following.until(f"not warm: {name}", "   1/")
 
         assert 130 == following.interrupt()
 
