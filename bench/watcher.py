@@ -49,7 +49,8 @@ class Watcher:
     ) -> None:
         self._apiserver = apiserver
         selected = f"&fieldSelector=metadata.name={name}" if name else ""
-        self._path = f"{collection}?watch=1{selected}&timeoutSeconds={for_seconds}"
+        # From what its cache has: that never reaches the server's newest version while nothing of the kind is written.
+        self._path = f"{collection}?watch=1&resourceVersion=0{selected}&timeoutSeconds={for_seconds}"
         self._for_seconds = for_seconds
         self._told = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
