@@ -12,6 +12,7 @@ import msgspec
 from tests.behaviour.openkruise.cluster import Cluster
 from tests.servers.apiserver import ApiServer
 from tests.servers.images import Push, PushedImage
+from tests.servers.jobs import JobOnServer
 from tests.servers.objects import Json, ObjectOnServer
 from tests.servers.openkruise.manager_objects import GROUP
 from tests.servers.processes import until
@@ -63,6 +64,10 @@ class Tenant:
         """Create a job of its image of this name."""
         spec = {"pullSecrets": [SECRET], "parallelism": parallelism, "completionPolicy": policy}
         self.cluster.create_job(name, image=self.push(name), node="", selector={"names": self._nodes}, **spec)
+
+    def go_on(self, name: str) -> None:
+        """Let a job that waits with parallelism 0 go on."""
+        JobOnServer(self.cluster.apiserver, self.cluster.namespace, name, version="v1alpha1").edit({"parallelism": 1})
 
     def list_of(self, name: str, *images: str, version: str) -> None:
         """Create an Always list of images of these names."""
