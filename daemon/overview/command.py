@@ -18,7 +18,7 @@ from daemon.config import StatusSettings, Subject, SwitchSettings
 from daemon.display.output import write_line
 from daemon.overview.documents import Document, JobsDocument
 from daemon.overview.following import Pace, follow
-from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, Kinds, found_at, kinds_of
+from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, NODES_PATH, Kinds, found_at, kinds_of
 from daemon.overview.scenes import AllJobs, OneJob, OneList, OneNode, Scene
 from daemon.overview.screens import Documents, Screen, Text, json_line, json_text, page_text, yaml_part, yaml_text
 from daemon.overview.surveyscenes import AllImages, AllNodes
@@ -140,14 +140,19 @@ def _kind_of(name: str, *, namespace: str, api: WatchApi, kinds: Kinds) -> Subje
         Denied: nothing that may be read has.
     """
     places = [(Subject.JOB, JOBS, namespace), (Subject.LIST, LISTS, namespace), (Subject.NODE, NODE_IMAGES, None)]
+    paths = [
+        (subject, kinds.path(resource, namespace=inside, name=name))
+        for subject, resource, inside in places
+        if kinds.has(resource)
+    ]
     denied: Denied | None = None
-    for subject, resource, inside in places:
-        if kinds.has(resource):
-            try:
-                if found_at(api, kinds.path(resource, namespace=inside, name=name)) is not None:
-                    return subject
-            except Denied as error:
-                denied = denied or error
+    for subject, path in (*paths, (Subject.NODE, f"{NODES_PATH}/{name}")):
+        try:
+            if found_at(api, path) is not None:
+                return subject
+        except Denied as error:
+            # Without the right to read Nodes only those without a NodeImage are not found.
+            denied = denied or (error if path.startswith("/apis/") else None)
     if denied is not None:
         raise denied
     words = f'no ImagePullJob or ImageListPullJob of the namespace {namespace}, and no node, is called "{name}"'

@@ -92,6 +92,17 @@ def node_of(facts: NodeFacts, *, node: SeenNode | None, now: datetime) -> Node:
     )
 
 
+def bare_node_of(node: SeenNode, *, now: datetime) -> Node:
+    """Return what is shown of a Node that has no NodeImage, such as a Windows node."""
+    skip = skip_now(None, node=node, now=now)
+    return Node(
+        name=node.name,
+        created_at=node.created_at,
+        skip_reason=str(skip.reason) if skip is not None else "",
+        skip_message=skip.message if skip is not None else "",
+    )
+
+
 def agent_of(image: SeenNodeImage) -> Agent | None:
     """Return who reports for a node; None where no agent of ours has."""
     told = image.agent

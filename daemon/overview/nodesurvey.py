@@ -23,6 +23,11 @@ from daemon.overview.surveys import AgentCount, NodeLine
 Standings = Mapping[str, Sequence[tuple[str, JobNode]]]
 
 _NO_AGENT: Final = Agent()
+_DOES: Final[Mapping[str, str]] = {
+    Stand.PULLING: "it pulls",
+    Stand.GRANTED: "its agent has not begun yet",
+    Stand.WAITING: "it waits for its turn",
+}
 
 
 def node_lines(
@@ -111,12 +116,14 @@ def _line(
 
 
 def _why(nodes: Sequence[JobNode], *, skip: Skip | None) -> tuple[str, str]:
-    """Return why a node is left out, else the commonest reason for what it lacks, with one's words."""
+    """Return why a node is left out, else the commonest reason for what it lacks, else what it does, in words."""
     if skip is not None:
         return str(skip.reason), skip.message
     lacking = [node for node in nodes if node.group != Group.WARM]
     reasons = Counter(node.reason for node in lacking if node.reason)
     if not reasons:
-        return "", next((node.message for node in lacking if node.message), "")
+        stands = {node.state for node in lacking}
+        does = next((words for stand, words in _DOES.items() if stand in stands), "")
+        return "", next((node.message for node in lacking if node.message), does)
     reason, _ = reasons.most_common(1)[0]
     return reason, next(node.message for node in lacking if node.reason == reason)

@@ -25,7 +25,7 @@ from daemon.overview.documents import (
     NodeDocument,
 )
 from daemon.overview.jobs import in_order, job_of, list_of
-from daemon.overview.nodeimages import NodeFacts, facts_of, node_of
+from daemon.overview.nodeimages import NodeFacts, bare_node_of, facts_of, node_of
 from daemon.overview.notes import denied, gone, unreadable
 from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, NODES_PATH, Collection, Kinds
 from daemon.overview.standings import JobFacts, job_facts_of, needs_nodes, nodes_of
@@ -165,11 +165,13 @@ class OneNode:
         return [Part(self._image), Part(self._node, is_needed=False)]
 
     def document(self, now: datetime) -> NodeDocument:
-        """Return the node with everything that is wanted there."""
+        """Return the node with everything that is wanted there; one without a NodeImage may be left out by its kind."""
         facts: NodeFacts | None = next(iter(self._image.values()), None)
-        if facts is None:
-            raise NotFound(gone(self._image, self._what), code=404)
         node = next(iter(self._node.values()), None)
+        if facts is None:
+            if node is None:
+                raise NotFound(gone(self._image, self._what), code=404)
+            return NodeDocument(time=now, node=bare_node_of(node, now=now), notes=(gone(self._image, self._what),))
         notes = denied(self._node, what="Nodes", lost="whether it is Ready is not known here")
         if self._node.is_listed and node is None and not facts.image.is_fake:
             notes = (*notes, "there is no Node of this name")

@@ -80,7 +80,7 @@ def test_which_nodes_are_cold_and_why(ask: Ask) -> None:
 
     cold = {row[0]: (row[9], " ".join(row[10:])) for row in rows if row[7] != "0"}
     assert {
-        "worker-2": ("-", "-"),
+        "worker-2": ("-", "it pulls"),
         "worker-3": ("RegistryUnavailable", TIMEOUT),
         "worker-7": ("EvictionLoop", EVICTED),
     } == cold

@@ -9,6 +9,7 @@ from tests.behaviour.status_objects import IMAGE, PULLING, has_failed, has_image
 from tests.servers.apiserver import ApiServer
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.fixtures_persons import MakeJob
+from tests.servers.nodes import NodeOnServer
 from tests.servers.persons import RBAC, Person, bound, kubeconfig_of
 
 
@@ -96,6 +97,19 @@ def test_a_node_is_shown_with_its_images(
     assert "no such tag" in by_kind
     assert f"Name:     {made.namespace}/{same}\n" in viewer.output("status", same)
     assert viewer.output("status", f"nodeimage/{same}").splitlines()[:1] == by_kind.splitlines()[:1]
+
+
+def test_a_node_that_no_agent_can_run_on_says_so(with_roles: ApiServer, names: Names, tmp_path: Path) -> None:
+    """It has no NodeImage, and that is why jobs leave it out."""
+    administrator, name = Person(with_roles.kubeconfig, tmp_path / "home"), names("windows")
+    node = NodeOnServer(with_roles, name)
+    node.create(labels={"kubernetes.io/os": "windows"})
+
+    page = administrator.output("status", name)
+    node.delete()
+
+    assert "Skipped:   NoAgent: no agent can run on a windows node" in page
+    assert f"there is no NodeImage {name}" in page
 
 
 def test_documents_are_for_programs(with_roles: ApiServer, viewer: Person, make_job: MakeJob, names: Names) -> None:

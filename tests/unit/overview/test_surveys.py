@@ -67,7 +67,7 @@ def test_each_node_says_for_how_many_jobs_it_is_not_warm_and_why() -> None:
         *(cold.reason, cold.message),
     )
     assert ("team/base",) == cold.not_warm
-    assert (1, 1, "") == (waits.cold, waits.waiting, waits.reason)
+    assert (1, 1, "", "it waits for its turn") == (waits.cold, waits.waiting, waits.reason, waits.message)
     assert (1, 1, ()) == (fine.jobs, fine.warm, fine.not_warm)
 
 
