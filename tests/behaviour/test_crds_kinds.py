@@ -144,7 +144,7 @@ def test_two_tags_or_conditions_of_one_name_are_refused(apiserver: ApiServer, na
     status = stored["status"]
     tags = status["imageStatuses"]["registry.example.com:5000/team/app"]["tags"]
     twice = {
-        "conditions[2]": {**status, "conditions": [*status["conditions"], status["conditions"][0]]},
+        "conditions[3]": {**status, "conditions": [*status["conditions"], status["conditions"][0]]},
         "tags[1]": {**status, "imageStatuses": {"nginx": {"tags": [*tags, *tags]}}},
     }
 
