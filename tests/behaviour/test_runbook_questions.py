@@ -10,7 +10,7 @@ import pytest
 from tests.behaviour.night import EVICTED, THROTTLED, TIMEOUT, make_night
 from tests.behaviour.runbook import QUESTIONS, ROOT, answers, command, run
 from tests.servers.apiserver import ApiServer
-from tests.servers.persons import RBAC, kubeconfig_of
+from tests.servers.persons import kubeconfig_of
 
 
 Ask = Callable[[str], str]
@@ -27,16 +27,13 @@ def night(with_roles: ApiServer) -> ApiServer:
 
 @pytest.fixture(scope="module")
 def kubeconfig(night: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A person on call, with the roles that docs/status.md names and no other right."""
-    rule = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}
-    night.request("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "prewarm-nodes"}, "rules": [rule]})
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "default"}
-    for role in ("prewarm-viewer", "prewarm-job-editor", "prewarm-nodes"):
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
-        binding = {"metadata": {"name": f"{ACCOUNT}-{role}"}, "roleRef": reference, "subjects": [subject]}
-        night.request("POST", f"{RBAC}/clusterrolebindings", binding)
-    path = tmp_path_factory.mktemp(ACCOUNT) / "config"
-    return kubeconfig_of(night, path, namespace="default", account=ACCOUNT)
+    """A person on call, with the roles that the commands of docs/status.md give to a group, and no other right."""
+    folder = tmp_path_factory.mktemp(ACCOUNT)
+    text = (ROOT / "docs/status.md").read_text(encoding="utf-8").partition("\n## Rights\n")[2]
+    for line in re.findall(r"^kubectl .*$", text.partition("\n## ")[0], re.MULTILINE):
+        given = line.replace("--group oncall", f"--serviceaccount default:{ACCOUNT}")
+        run(given, kubeconfig=night.kubeconfig, home=folder)
+    return kubeconfig_of(night, folder / "config", namespace="default", account=ACCOUNT)
 
 
 @pytest.fixture(scope="module")
