@@ -146,6 +146,8 @@ def _alone(manager: Manager, tried: Creation) -> Finding:
 def _who(manager: Manager) -> str:
     if manager.renewal is Renewal.RENEWED:
         return f"OpenKruise's manager {manager.holder} leads by the Lease {LEASE}"
+    if manager.renewal is Renewal.UNDECIDED:
+        return f"OpenKruise's webhooks answer, and the Lease {LEASE} names {manager.holder}: its manager runs"
     return f"OpenKruise's webhooks answer, though nobody is seen to renew the Lease {LEASE}: its manager runs"
 
 

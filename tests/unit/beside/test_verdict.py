@@ -88,6 +88,20 @@ def test_who_leads_and_why_it_refuses_is_said() -> None:
     assert "featureGates=ImagePullJobGate=true" in finding.ways[0].command
 
 
+@pytest.mark.parametrize(
+    ("expected", "manager"),
+    [
+        (f"and the Lease kruise-system/kruise-manager names {HOLDER}: its manager runs", UNDECIDED),
+        ("though nobody is seen to renew the Lease kruise-system/kruise-manager: its manager runs", SILENT),
+    ],
+)
+def test_webhooks_that_answer_are_named_where_the_lease_proves_nothing(expected: str, manager: Manager) -> None:
+    """A person who looks at the Lease sees what is meant."""
+    summary = finding_of(manager, creation=DEFAULTED).summary
+
+    assert f"OpenKruise's webhooks answer, {expected}, and serves ImagePullJobs" == summary
+
+
 def test_the_gate_that_is_off_is_the_one_to_turn_on() -> None:
     """It may be the daemon's."""
     words = "feature-gate KruiseDaemon is not enabled"
