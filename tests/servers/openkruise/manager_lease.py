@@ -62,7 +62,6 @@ class ManagerLease:
 
     def start(self) -> None:
         """Take it, and renew it from now on."""
-        self._apiserver.account(NAMESPACE, NAME)
         self.renew()
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, name="kruise-lease", daemon=True)
@@ -76,6 +75,7 @@ class ManagerLease:
             "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         if self._object.find() is None:
+            self._apiserver.account(NAMESPACE, NAME)
             self._object.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec})
         else:
             self._object.patch({"spec": spec})
