@@ -37,7 +37,8 @@ SECRET_NAMESPACE = Setting(
     field="secret_namespace",
     metavar="NAMESPACE",
     parse=name,
-    help="where the copies of pull secrets are; secrets elsewhere are never read (default: kruise-daemon-config)",
+    help="where the copies of pull secrets are, which the coordinator makes and agents read "
+    "(default: kruise-daemon-config)",
 )
 LOG_FORMAT = Setting(
     flag="--log-format",
