@@ -128,7 +128,12 @@ class Desk:
     def said(self, job: JobRecord) -> Mapping[str, object]:
         """Return what a job's status says, with what the API server has dropped of it."""
         page, current = self._pages.get(job.uid), job.seen.status.raw
-        return current if page is None else said_before(current, sent=page.sent, answered=page.answered)
+        if page is None:
+            return current
+        if page.is_busy and page.sent is not None and current and current.items() <= page.sent.items():
+            # Its watch has told of the write before the answer did.
+            return page.sent
+        return said_before(current, sent=page.sent, answered=page.answered)
 
     def recall(self, now: Moment) -> None:
         """Take up again what was put off until now."""

@@ -153,10 +153,10 @@ class Witness:
         self._ears.lists.job_made(seen, job=job, image=image)
         self._record(regarding_list(seen), announcing.job_made(job=job, image=image))
 
-    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+    def job_deleted(self, seen: SeenList, *, job: str) -> None:
         """A list's job was deleted."""
-        self._ears.lists.job_deleted(seen, job=job, image=image)
-        self._record(regarding_list(seen), announcing.job_deleted(job=job, image=image))
+        self._ears.lists.job_deleted(seen, job=job)
+        self._record(regarding_list(seen), announcing.job_deleted(job=job))
 
     def job_refused(self, seen: SeenList, *, job: str, image: str, words: str) -> None:
         """A list's job can't be made."""

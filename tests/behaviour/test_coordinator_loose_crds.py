@@ -11,7 +11,7 @@ from tests.servers.coordinator import CoordinatorProcess
 from tests.servers.deployment import deploy
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.fixtures_coordinator import Nodes
-from tests.servers.jobs import JobOnServer, job, totals
+from tests.servers.jobs import JobOnServer, image_list, job, totals
 from tests.servers.objects import Json
 from tests.servers.openkruise.crds import crds as theirs
 from tests.servers.scripted_agents import Fails, Pulls, ScriptedAgents
@@ -109,6 +109,35 @@ def test_a_standstill_is_told_once(coordinator: CoordinatorProcess, create: Crea
 
     assert "job is stalled: NoNodesSelected: no node is selected" == made.status["message"]
     assert 1 == len([event for event in made.events() if event["reason"] == "Stalled"])
+
+
+def test_a_list_is_written_as_often_as_it_changes(
+    deployed: ApiServer,
+    coordinator: CoordinatorProcess,
+    nodes: Nodes,
+    agents: ScriptedAgents,
+    namespace: str,
+    names: Names,
+) -> None:
+    """Its jobs lack what was pruned of it, and its status ours; why an image failed stands in OpenKruise's own field."""
+    (node,) = nodes()
+    agents.serve(node.name, of_images={IMAGE: Fails("ImageNotFound", "no such tag")})
+    made = JobOnServer(deployed, namespace, names("list"), kind="ImageListPullJob")
+    made.create(image_list(IMAGE, "registry.test/other:v1", selector=nodes.selector, prewarm={"priority": 3}))
+    status = made.until(lambda found: "completionTime" in found, what="has ended")
+    _until_counted_again(coordinator)
+    version, writes = made.read()["metadata"]["resourceVersion"], _status_writes(coordinator)
+    jobs = coordinator.metric("prewarm_coordinator_writes_total", **{"class": "list"})
+
+    _until_counted_again(coordinator)
+
+    (failed,) = status["failedImageStatuses"]
+    assert f"1 of 1 nodes failed: 1 PullFailed ({node.name}: no such tag)" == failed["message"]
+    assert (2, 0, 2, 1) == tuple(status[count] for count in ("desired", "active", "completed", "succeeded"))
+    assert not {"conditions", "prewarm", "observedGeneration"} & status.keys()
+    assert (version, writes) == (made.read()["metadata"]["resourceVersion"], _status_writes(coordinator))
+    assert 2 == jobs == coordinator.metric("prewarm_coordinator_writes_total", **{"class": "list"})
+    made.delete()
 
 
 def _status_writes(coordinator: CoordinatorProcess) -> float:

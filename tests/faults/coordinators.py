@@ -179,8 +179,9 @@ def _pid(process: CoordinatorProcess) -> int:
 
 
 def is_decided(request: Passed) -> bool:
-    """Tell whether a request is a write that a leader decides."""
-    return request.method != "GET" and any(part in request.path for part in _DECIDED)
+    """Tell whether a request is a write that a leader decides; a dry run writes nothing."""
+    is_dry = "dryRun=" in request.path
+    return request.method != "GET" and not is_dry and any(part in request.path for part in _DECIDED)
 
 
 def is_spec(request: Passed) -> bool:

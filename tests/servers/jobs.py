@@ -22,22 +22,29 @@ def job(image: str, *, kind: str = "Always", **spec: Any) -> Json:  # noqa: ANN4
     return {"image": image, "completionPolicy": completion, **spec}
 
 
-class JobOnServer:
-    """One ImagePullJob; nothing is there before `create`."""
+def image_list(*images: str, kind: str = "Always", **spec: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return the spec of a list of images; the rest as `job` has it."""
+    completion = {"type": kind, **spec.pop("completionPolicy", {})}
+    return {"images": [*images], "completionPolicy": completion, **spec}
 
-    def __init__(self, apiserver: ApiServer, namespace: str, name: str, *, version: str = "v1beta1") -> None:
+
+class JobOnServer:
+    """One ImagePullJob, or an ImageListPullJob if `kind` says so; nothing is there before `create`."""
+
+    def __init__(
+        self, apiserver: ApiServer, namespace: str, name: str, *, version: str = "v1beta1", kind: str = "ImagePullJob"
+    ) -> None:
         self.name = name
         self.namespace = namespace
         self._version = version
+        self._kind = kind
         self._apiserver = apiserver
-        collection = f"/apis/apps.kruise.io/{version}/namespaces/{namespace}/imagepulljobs"
+        collection = f"/apis/apps.kruise.io/{version}/namespaces/{namespace}/{kind.lower()}s"
         self._object = ObjectOnServer(apiserver, collection, name)
 
     def create(self, spec: Json) -> Json:
         """Create it."""
-        return self._object.create(
-            {"apiVersion": f"apps.kruise.io/{self._version}", "kind": "ImagePullJob", "spec": spec}
-        )
+        return self._object.create({"apiVersion": f"apps.kruise.io/{self._version}", "kind": self._kind, "spec": spec})
 
     def edit(self, spec: Json) -> Json:
         """Change fields of its spec by a merge patch."""
@@ -50,6 +57,13 @@ class JobOnServer:
     def delete(self) -> None:
         """Delete it; it may be gone already."""
         self._object.delete()
+
+    def children(self) -> dict[str, Json]:
+        """Return the jobs that a list controls, by their image."""
+        path = f"/apis/apps.kruise.io/{self._version}/namespaces/{self.namespace}/imagepulljobs"
+        uid = self.uid
+        jobs: list[Json] = self._apiserver.request("GET", path)["items"]
+        return {job["spec"]["image"]: job for job in jobs if uid in owners_of(job)}
 
     def read(self) -> Json:
         """Read it."""
@@ -116,6 +130,11 @@ class JobOnServer:
 
         until(lambda: bool(found()), what=f"an event about {self.name} {what}", timeout_seconds=DEADLINE_SECONDS)
         return found()[0]
+
+
+def owners_of(found: Json) -> set[str]:
+    """Return the uids of an object's owners."""
+    return {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
 
 
 def condition(status: Json, kind: str) -> Json:

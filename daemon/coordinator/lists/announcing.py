@@ -31,10 +31,9 @@ def job_made(*, job: str, image: str) -> JobEvent:
     return JobEvent(kind=NORMAL, reason=MADE, note=f"created ImagePullJob {job} for {image}", action=_MAKE)
 
 
-def job_deleted(*, job: str, image: str) -> JobEvent:
+def job_deleted(*, job: str) -> JobEvent:
     """Tell of a job that was deleted, since its image is listed no more."""
-    note = f"deleted ImagePullJob {job}" + (f" for {image}" if image else "")
-    return JobEvent(kind=NORMAL, reason=DELETED, note=note, action=_DELETE)
+    return JobEvent(kind=NORMAL, reason=DELETED, note=f"deleted ImagePullJob {job}", action=_DELETE)
 
 
 def job_refused(*, job: str, image: str, words: str) -> JobEvent:

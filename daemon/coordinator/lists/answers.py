@@ -36,7 +36,7 @@ class ListListener(Protocol):
         """An image's job was made."""
         ...
 
-    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+    def job_deleted(self, seen: SeenList, *, job: str) -> None:
         """A job was deleted that is no image's any more."""
         ...
 
@@ -138,15 +138,14 @@ class Answers:
             self._failed(course, key, outcome, now=now)
 
     def _deleted(self, course: Course, key: Key, outcome: Outcome, *, now: Moment) -> None:
-        job = self._fleet.jobs.get(key.text)
         if outcome.error is not None:
             self._failed(course, key, outcome, now=now)
             return
         course.setbacks.pop(key, None)
         self._learning.job_gone(key.text)
-        if job is not None and course.seen is not None and not course.is_lost:
-            image = job.seen.job.image if job.seen.job is not None else ""
-            self._listener.job_deleted(course.seen, job=job.seen.name, image=image)
+        if course.seen is not None and not course.is_lost:
+            # Its watch may have told of that before.
+            self._listener.job_deleted(course.seen, job=outcome.request.path.rpartition("/")[2])
 
     def _failed(self, course: Course, key: Key, outcome: Outcome, *, now: Moment) -> None:
         """Read a job of which a write failed, and leave it alone for a while where that happens again."""

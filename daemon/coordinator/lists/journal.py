@@ -24,9 +24,9 @@ class ListJournal:
         """An image's job was made."""
         self._log.info("list_job_created", list=_name(seen), job=job, image=image)
 
-    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+    def job_deleted(self, seen: SeenList, *, job: str) -> None:
         """A job was deleted that is no image's any more."""
-        self._log.info("list_job_deleted", list=_name(seen), job=job, image=image)
+        self._log.info("list_job_deleted", list=_name(seen), job=job)
 
     def job_refused(self, seen: SeenList, *, job: str, image: str, words: str) -> None:
         """An image's job can't be made."""

@@ -280,9 +280,9 @@ class VirtualCoordinator:
         """Keep the event of a list's new job."""
         self.told.append((seen.name, job_made(job=job, image=image)))
 
-    def job_deleted(self, seen: SeenList, *, job: str, image: str) -> None:
+    def job_deleted(self, seen: SeenList, *, job: str) -> None:
         """Keep the event of a job that is a list's no more."""
-        self.told.append((seen.name, job_deleted(job=job, image=image)))
+        self.told.append((seen.name, job_deleted(job=job)))
 
     def job_refused(self, seen: SeenList, *, job: str, image: str, words: str) -> None:
         """Keep the event of a job that can't be made."""

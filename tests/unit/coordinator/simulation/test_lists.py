@@ -261,7 +261,7 @@ def test_the_jobs_of_a_finished_list_may_be_deleted() -> None:
 
 
 def test_jobs_that_openkruise_made_are_its_images_jobs() -> None:
-    """By owner and image, whatever they are called, without their time to live; of two for one image the older stays."""
+    """By owner and image, whatever they are called, and as long as the list; of two for an image the older stays."""
     cluster = Cluster(nodes=1)
     uid = cluster.make_list("base", ONE, TWO, completionPolicy={"ttlSecondsAfterFinished": 3_000})
     owner = {"apiVersion": "apps.kruise.io/v1alpha1", "kind": "ImageListPullJob", "name": "base", "uid": uid}
