@@ -119,7 +119,7 @@ def test_a_list_is_written_as_often_as_it_changes(
     namespace: str,
     names: Names,
 ) -> None:
-    """Its jobs lack what was pruned of it, and its status ours; why an image failed stands in OpenKruise's own field."""
+    """Its jobs lack what was pruned of it, its status our fields; why an image failed stands in one of OpenKruise's."""
     (node,) = nodes()
     agents.serve(node.name, of_images={IMAGE: Fails("ImageNotFound", "no such tag")})
     made = JobOnServer(deployed, namespace, names("list"), kind="ImageListPullJob")

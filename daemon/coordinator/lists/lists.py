@@ -58,7 +58,8 @@ class Lists:
 
     def next(self, now: Moment) -> Request | None:
         """Return the next write: of a job, in its list's order, else of a list."""
-        apart_seconds = len(self._courses) / (self._desk.write_rate * STATUS_PART)
+        going = len(self._ready.keys() | self._turns.next_seconds.keys())
+        apart_seconds = going / (self._desk.write_rate * STATUS_PART)
         for uid in tuple(self._ready):
             course = self._courses.get(uid)
             request = self._turns.write(course, now=now, apart_seconds=apart_seconds) if course is not None else None
@@ -75,7 +76,8 @@ class Lists:
     def next_seconds(self) -> float | None:
         """Return when time alone brings something: another try, a status that waits, a list's end."""
         reads = (at for course in self._courses.values() for key, at in course.reads.items() if key not in course.busy)
-        return min([*self._turns.next_seconds.values(), *reads], default=None)
+        coming = (self._turns.next_seconds.values(), self._turns.end_seconds.values(), reads)
+        return min((at for times in coming for at in times), default=None)
 
     def take(self, outcome: Outcome, *, now: Moment) -> None:
         """Hear what became of a request."""
@@ -85,7 +87,7 @@ class Lists:
             self._answers.take(outcome, now=now)
 
     def _look_at(self, uid: str, *, now: Moment) -> None:
-        self._turns.next_seconds.pop(uid, None)
+        self._turns.forget(uid)
         if uid not in self._fleet.lists.records:
             self._courses.pop(uid, None)
             return
@@ -117,4 +119,5 @@ class Lists:
         return {course.uid for course in waiting}
 
     def _due(self, now: Moment) -> set[str]:
-        return {uid for uid, at_seconds in self._turns.next_seconds.items() if at_seconds <= now.seconds}
+        times = (*self._turns.next_seconds.items(), *self._turns.end_seconds.items())
+        return {uid for uid, at_seconds in times if at_seconds <= now.seconds}

@@ -34,13 +34,24 @@ LOOK_SECONDS: Final = 60.0
 
 
 class Turns:
-    """Chooses requests; `next_seconds` is when another choice may be made of a list, in seconds of the clock."""
+    """
+    Chooses requests.
+
+    `next_seconds` is when another choice may be made of a list, `end_seconds` when it may be due to end, in seconds of
+    the clock.
+    """
 
     def __init__(self, fleet: Fleet, *, review: Review, paths: Paths) -> None:
         self._fleet = fleet
         self._review = review
         self._paths = paths
         self.next_seconds: dict[str, float] = {}
+        self.end_seconds: dict[str, float] = {}
+
+    def forget(self, uid: str) -> None:
+        """Wait no more for a list, which is looked at now."""
+        self.next_seconds.pop(uid, None)
+        self.end_seconds.pop(uid, None)
 
     def write(self, course: Course, *, now: Moment, apart_seconds: float) -> Request | None:
         """Return the next write for a list; None where there is none now."""
@@ -116,7 +127,7 @@ class Turns:
             return None
         if ends_at > now.at:
             wait_seconds = min((ends_at - now.at) / timedelta(seconds=1), LOOK_SECONDS)
-            self._again(course, now.seconds + wait_seconds)
+            self.end_seconds[course.uid] = now.seconds + wait_seconds
             return None
         course.is_ending = True
         return to_end(seen, paths=self._paths)
