@@ -1,5 +1,6 @@
 """
-What else a coordinator sees to beside its jobs' nodes: image lists and secret copies, each in a package of its own.
+What else a coordinator sees to beside its jobs' nodes: image lists and secret copies, each in a package of its own, and
+OpenKruise's finalizer (finalizer.py).
 
 The loop asks each in its own thread, as it asks agenda.py: what they know they keep themselves, and what they find they
 leave in the fleet (jobs that are held back, secrets that were found).

@@ -1,4 +1,4 @@
-"""What is asked of the API server for a list, as requests. Pure; what of it is asked when is lists.py's."""
+"""What is asked of the API server for a list, as requests. Pure; what of it is asked when is turns.py's."""
 
 from typing import Final
 

@@ -3,7 +3,7 @@ A list's status as it should stand: OpenKruise's fields with their meaning, cond
 
 Pure. Everything comes from what is said of the list's jobs, in the list's order; so equal jobs give an equal status,
 and nothing is written for an order that has changed (8.2 number 6). When it is written, and compared with what, is
-pages.py's.
+page.py's.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from daemon.coordinator.secrets.names import Source
 
 
 class Dates:
-    """The next time of each source; a later one takes the place of an earlier one only once that has passed."""
+    """The next time of each source; a new one takes the place of the one before."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, Source]] = []
