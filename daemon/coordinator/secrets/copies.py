@@ -13,10 +13,12 @@ from daemon.clock import Moment
 from daemon.cluster.errors import ClusterError
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.requests import About, Errand, Outcome, Request, Urgency
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.content import Fingerprints
+from daemon.coordinator.secrets.copylist import ListCopies
 from daemon.coordinator.secrets.dates import Dates
 from daemon.coordinator.secrets.denials import Denials
-from daemon.coordinator.secrets.errand import Answer, Copy, ListCopies, Look, Release, State
+from daemon.coordinator.secrets.errand import Copy, Look, Release
 from daemon.coordinator.secrets.listing import ANSWERED, Listing
 from daemon.coordinator.secrets.names import Source, chosen, secrets_in
 from daemon.coordinator.secrets.record import PATIENCE, SURE, SourceRecord, wait_seconds

@@ -1,74 +1,30 @@
 """
-What a sender does about pull secrets, each several requests one after the other: look, copy, release, list.
+What a sender does about pull secrets, each several requests one after the other: look, copy, release.
 
 Only here is a Secret's content handled, and an answer has none of it: a keyed digest at most. Whether a write may still
-be sent is asked again right before it; where it may not, the answer is None, and nothing was done. What an answer means
-is copies.py's.
+be sent is asked again right before it; where it may not, the answer is None, and nothing was done. Which copies there
+are is copylist.py's to find out, what an answer means copies.py's.
 """
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from daemon.api.findings import printable
-from daemon.cluster.errors import Conflict, Denied, Invalid, NotFound, Oversized, ServerFailed
+from daemon.cluster.errors import Conflict, Denied, Invalid, NotFound, Oversized
 from daemon.cluster.interface import Operation, RawApi, Write
-from daemon.cluster.metadata import UNREADABLE
 from daemon.cluster.patches import guard, pointer
 from daemon.cluster.writes import creation, deletion, json_patch
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.content import FIELDS, Fingerprints, FoundSecret, found_secret
-from daemon.coordinator.secrets.names import (
-    KnownCopy,
-    Source,
-    annotations_of,
-    copy_names,
-    references_of,
-    secrets_in,
-    shares_of,
-    source_of,
-)
+from daemon.coordinator.secrets.names import Source, annotations_of, copy_names, secrets_in, shares_of, source_of
 
 
 TRIES: Final = 3
 """How often a copy is looked at anew where another writer was first."""
-PAGE_SECRETS: Final = 100
-"""A page has what is in so many Secrets, each up to a mebibyte; almost all have a kilobyte."""
 
 _OTHERS_FIRST: Final = (Conflict, Invalid, NotFound)
-
-
-class State(StrEnum):
-    """What became of a source's copy."""
-
-    PRESENT = "present"
-    MISSING = "missing"
-    UNUSABLE = "unusable"
-    FORBIDDEN = "forbidden"
-    REFUSED = "refused"
-    UNREAD = "unread"
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What an errand came to, without anything that is in a Secret.
-
-    Attributes:
-        state: PRESENT: the source is there and, after an errand that copies, its copy too; MISSING: it is not there;
-            UNUSABLE: it serves no pull; FORBIDDEN: it may not be read; REFUSED: its copy can't be made; UNREAD: no
-            answer could be had.
-        copy: the name of the copy.
-        digest: of what is copied; means nothing outside this process.
-        has_changed: the copy is new, or has something else in it than before.
-        words: what a person should know beside the state.
-    """
-
-    state: State
-    copy: str = ""
-    digest: str = ""
-    has_changed: bool = False
-    words: str = ""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,61 +84,6 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         except NotFound:
             return False
         return True
-
-
-class ListCopies(msgspec.Struct, frozen=True, kw_only=True):
-    """List the copies that there are, in the one namespace where Secrets may be listed."""
-
-    place: str
-
-    def run(self, api: RawApi, *, may_send: Callable[[], bool], timeout_seconds: float) -> tuple[KnownCopy, ...]:
-        """Return them; what is no copy is passed over."""
-        del may_send
-        found: list[KnownCopy] = []
-        query = {"limit": str(PAGE_SECRETS)}
-        while True:
-            page = _page(api.fetch(secrets_in(self.place), query=query, timeout_seconds=timeout_seconds))
-            found += [copy for item in page.items or () if (copy := _known(item)) is not None]
-            if not page.metadata.following:
-                return tuple(found)
-            query["continue"] = page.metadata.following
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    name: str
-    annotations: dict[str, str] | None = None
-
-
-class _Item(msgspec.Struct, frozen=True):
-    """A Secret without what is in it."""
-
-    metadata: _Metadata
-
-
-class _PageMetadata(msgspec.Struct, frozen=True):
-    following: str | None = msgspec.field(default=None, name="continue")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    items: list[_Item] | None
-    metadata: _PageMetadata = _PageMetadata()
-
-
-_PAGE: Final = msgspec.json.Decoder(_Page)
-
-
-def _page(content: bytes) -> _Page:
-    try:
-        return _PAGE.decode(content)
-    except UNREADABLE:
-        problem = "list secrets: the server answered a list that can't be read"
-    raise ServerFailed(problem)
-
-
-def _known(item: _Item) -> KnownCopy | None:
-    annotations = item.metadata.annotations or {}
-    source = source_of(annotations)
-    return KnownCopy(item.metadata.name, source, references_of(annotations)) if source is not None else None
 
 
 class _Copyist:

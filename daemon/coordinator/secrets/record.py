@@ -5,7 +5,7 @@ import random
 from typing import Final
 
 from daemon.api.nodeimage import SecretReference
-from daemon.coordinator.secrets.errand import Answer, State
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.names import BATCH, Source, chosen
 
 

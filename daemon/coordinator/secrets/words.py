@@ -7,7 +7,7 @@ from typing import Final
 
 from daemon.api.reasons import Reason
 from daemon.coordinator.account import SecretTrouble
-from daemon.coordinator.secrets.errand import Answer, State
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.names import Source
 
 

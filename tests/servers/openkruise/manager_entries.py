@@ -1,7 +1,7 @@
 """
 A job's tag entry in a NodeImage, as OpenKruise's manager writes it: who owns it, its version, its policy, its secrets.
 
-Pure. That writing a NodeImage means to PUT the whole of it, from a cache that may be old, is manager_nodeimages.py's.
+Pure. That writing a NodeImage means to PUT the whole of it, from a cache that may be old, is manager_store.py's.
 """
 
 from collections.abc import Sequence

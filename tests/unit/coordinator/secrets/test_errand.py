@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from daemon.cluster.errors import ClusterError, Denied, Invalid, NotFound, ServerFailed, Unreachable
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.content import Fingerprints, found_secret
-from daemon.coordinator.secrets.errand import PAGE_SECRETS, Answer, Copy, ListCopies, Look, Release, State
+from daemon.coordinator.secrets.copylist import PAGE_SECRETS, ListCopies
+from daemon.coordinator.secrets.errand import Copy, Look, Release
 from daemon.coordinator.secrets.names import REFERENCES, KnownCopy, Source, annotations_of, copy_names
 from tests.unit.coordinator.secrets.api import DOCKERCONFIGJSON, FIELD, PASSWORD, PLACE, SecretsApi, content
 

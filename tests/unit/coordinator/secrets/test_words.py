@@ -2,7 +2,7 @@
 
 import shlex
 
-from daemon.coordinator.secrets.errand import Answer, State
+from daemon.coordinator.secrets.answer import Answer, State
 from daemon.coordinator.secrets.names import Source
 from daemon.coordinator.secrets.words import role_command, trouble_of
 
