@@ -1,0 +1,1 @@
+"""Image lists in a cluster, without a cluster: names, plans, statuses."""
