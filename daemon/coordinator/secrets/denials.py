@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.records import Course, JobRecord
 from daemon.coordinator.secrets.names import Source
+from daemon.coordinator.standing import Stand
 
 
 class Denials:
@@ -52,4 +53,4 @@ class Denials:
 
 def _would_end(job: JobRecord) -> bool:
     is_ending = job.course is Course.ACTIVE and job.task is not None and not job.task.is_never
-    return is_ending and not job.tally.open
+    return is_ending and not job.tally.open and job.tally.count(Stand.FAILED) > 0

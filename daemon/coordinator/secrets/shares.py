@@ -61,6 +61,8 @@ class Shares:
             # What nobody has begun needs no second turn.
             if is_news and (job.tally.holding or job.tally.count(Stand.FAILED)):
                 self._fleet.run_again(job, now=now)
+                # Reckoned anew, its nodes say again what they were denied before.
+                self._fleet.todo.denied.discard(uid)
 
     def _used(self, job: JobRecord | None) -> tuple[Source, ...]:
         """Return what a job uses; a finished one as long as a node keeps its image."""
