@@ -1,15 +1,11 @@
 """The command `prewarm check`: find the API server that is meant, ask it everything, and say what it comes to."""
 
-import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import msgspec
-import yaml
 
-from daemon import __version__
 from daemon.beside.creation import Creation, Outcome, try_creation
 from daemon.beside.manager import LEASE
 from daemon.checkup.advice import TITLES, advise
@@ -19,24 +15,18 @@ from daemon.checkup.objects import KINDS, after_trial
 from daemon.checkup.reading import REQUEST_SECONDS, Reading
 from daemon.checkup.report import report
 from daemon.clock import Clock, SystemClock
-from daemon.cluster.access import NoAccess
-from daemon.cluster.contexts import DEFAULT_NAMESPACE, Place, place_of
+from daemon.cluster.contexts import DEFAULT_NAMESPACE, Place
 from daemon.cluster.discovery import served_versions
-from daemon.cluster.errors import ClusterError, Unauthenticated, Unreachable
 from daemon.cluster.transport import HttpApi
 from daemon.config import CheckSettings
 from daemon.display.output import write_line
+from daemon.overview.asking import asked
+from daemon.overview.screens import json_text, yaml_text
 
 
 TO_DO: Final = 1
-BAD_INPUT: Final = 2
 AWAY: Final = 3
-USER_AGENT: Final = f"prewarm-person/{__version__}"
-
-_REMEDIES: Final[Mapping[type[ClusterError], str]] = {
-    Unreachable: "; is it up, and reachable from here? `kubectl cluster-info` asks it too",
-    Unauthenticated: "; log in again, or choose another --context; `kubectl auth whoami` asks too",
-}
+CHECKER: Final = "prewarm-checker of docs/check.md#rights"
 
 
 def check(settings: CheckSettings, *, environment: Mapping[str, str]) -> int:
@@ -45,26 +35,13 @@ def check(settings: CheckSettings, *, environment: Mapping[str, str]) -> int:
 
     Returns the exit code: 0 nothing to do, 1 something, 2 no usable kubeconfig, 3 the API server does not answer.
     """
-    try:
-        place = place_of(
-            settings.kubeconfig,
-            context=settings.context,
-            environment=environment,
-            folder=Path(settings.service_account_folder),
-        )
-        api = HttpApi(place.access, user_agent=USER_AGENT)
-    except NoAccess as error:
-        print(f"prewarm: {error}", file=sys.stderr)
-        return BAD_INPUT
-    try:
-        document = checked(api, place=place, clock=SystemClock())
-    except ClusterError as error:
-        print(f"prewarm: {error.message}{_REMEDIES.get(type(error), '')}", file=sys.stderr)
-        return AWAY
-    finally:
-        api.close()
-    write_line(sys.stdout, _text(document, output=settings.output))
-    return TO_DO if document.steps else 0
+    return asked(
+        settings,
+        environment=environment,
+        ask=lambda api, place: _told(api, place=place, output=settings.output),
+        role=CHECKER,
+        failed=AWAY,
+    )
 
 
 def checked(api: HttpApi, *, place: Place, clock: Clock) -> CheckDocument:
@@ -112,11 +89,17 @@ def _tell(seconds: float) -> None:
         print(f"waiting up to {seconds:.0f} s to see whether a Lease is renewed", file=sys.stderr)
 
 
+def _told(api: HttpApi, *, place: Place, output: str) -> int:
+    document = checked(api, place=place, clock=SystemClock())
+    write_line(sys.stdout, _text(document, output=output))
+    return TO_DO if document.steps else 0
+
+
 def _text(document: CheckDocument, *, output: str) -> str:
     match output:
         case "json":
-            return json.dumps(msgspec.to_builtins(document), indent=2)
+            return json_text(document)
         case "yaml":
-            return yaml.safe_dump(msgspec.to_builtins(document), sort_keys=False).rstrip()
+            return yaml_text(document)
         case _:
             return report(document)

@@ -23,12 +23,12 @@ from daemon.checkup.wire import (
     WireWebhook,
     WireWorkload,
 )
+from daemon.coordinator.decoding_nodeimage import FAKE_LABEL
 
 
 KINDS: Final = ("imagepulljobs", "imagelistpulljobs", "nodeimages")
 LABEL: Final = ("app.kubernetes.io/part-of", "prewarm")
 VERSION_LABEL: Final = "app.kubernetes.io/version"
-FAKE_LABEL: Final = "apps.kruise.io/fake-nodeimage"
 
 
 class PodFacts(msgspec.Struct, frozen=True, kw_only=True):

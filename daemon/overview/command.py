@@ -4,31 +4,23 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
-from daemon import __version__
 from daemon.clock import SystemClock
-from daemon.cluster.access import NoAccess
-from daemon.cluster.contexts import place_of
-from daemon.cluster.errors import ClusterError, Denied, NotFound
+from daemon.cluster.errors import Denied, NotFound
 from daemon.cluster.interface import WatchApi
-from daemon.cluster.transport import HttpApi
-from daemon.config import StatusSettings, Subject, SwitchSettings
+from daemon.config import StatusSettings, Subject
 from daemon.display.output import write_line
+from daemon.overview.asking import asked
 from daemon.overview.documents import Document, JobsDocument
 from daemon.overview.following import Pace, follow
 from daemon.overview.reading import JOBS, LISTS, NODE_IMAGES, NODES_PATH, Kinds, found_at, kinds_of
 from daemon.overview.scenes import AllJobs, OneJob, OneList, OneNode, Scene
 from daemon.overview.screens import Documents, Screen, Text, json_line, json_text, page_text, yaml_part, yaml_text
 from daemon.overview.surveyscenes import AllImages, AllNodes
-from daemon.overview.troubles import words_for
 
 
-BAD_INPUT: Final = 2
-FAILED: Final = 1
 REDRAW_SECONDS: Final = 1.0
-USER_AGENT: Final = f"prewarm-person/{__version__}"
 
 
 def status(settings: StatusSettings, *, environment: Mapping[str, str]) -> int:
@@ -37,41 +29,11 @@ def status(settings: StatusSettings, *, environment: Mapping[str, str]) -> int:
 
     Returns the exit code: 0 shown, 1 not found or not readable, 2 no usable kubeconfig, 130 interrupted.
     """
-    return asked(settings, environment=environment, ask=lambda api, namespace: _shown(settings, api, namespace))
-
-
-def asked(
-    settings: StatusSettings | SwitchSettings,
-    *,
-    environment: Mapping[str, str],
-    ask: Callable[[HttpApi, str], int],
-) -> int:
-    """
-    Ask the API server that a person means, and return the exit code; failures are a line of what to do.
-
-    Args:
-        settings: which server, account and namespace.
-        environment: where KUBECONFIG is.
-        ask: gets the server, and the namespace that is meant.
-    """
-    try:
-        place = place_of(
-            settings.kubeconfig,
-            context=settings.context,
-            environment=environment,
-            folder=Path(settings.service_account_folder),
-        )
-        api = HttpApi(place.access, user_agent=USER_AGENT)
-    except NoAccess as error:
-        print(f"prewarm: {error}", file=sys.stderr)
-        return BAD_INPUT
-    try:
-        return ask(api, settings.namespace or place.namespace)
-    except ClusterError as error:
-        print(f"prewarm: {words_for(error)}", file=sys.stderr)
-        return FAILED
-    finally:
-        api.close()
+    return asked(
+        settings,
+        environment=environment,
+        ask=lambda api, place: _shown(settings, api, settings.namespace or place.namespace),
+    )
 
 
 def _shown(settings: StatusSettings, api: WatchApi, namespace: str) -> int:

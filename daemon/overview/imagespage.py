@@ -6,7 +6,7 @@ from typing import Final
 from daemon.coordinator.verdicts import names
 from daemon.display.text import size
 from daemon.overview.documents import ImagesDocument
-from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, page_of
+from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, count_cell, page_of
 from daemon.overview.surveys import ImageLine, ReasonCount, RegistryLine
 
 
@@ -35,7 +35,7 @@ def _registry(line: RegistryLine, *, is_wide: bool) -> tuple[Cell, ...]:
         cell(line.registry),
         cell(line.images),
         cell(line.pulling),
-        cell(line.failed, Tone.BAD if line.failed else Tone.PLAIN),
+        count_cell(line.failed, Tone.BAD),
         cell(_reasons(line.reasons)),
         cell(nodes),
         cell(_words(line.reasons)),
@@ -49,7 +49,7 @@ def _image(line: ImageLine, *, is_wide: bool) -> tuple[Cell, ...]:
         cell(line.wanted),
         cell(line.here),
         cell(line.pulling),
-        cell(line.failed, Tone.BAD if line.failed else Tone.PLAIN),
+        count_cell(line.failed, Tone.BAD),
         cell(size(line.size) if line.size is not None else ""),
         cell(size(line.total) if line.total is not None else ""),
         cell(_reasons(line.reasons)),

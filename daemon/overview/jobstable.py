@@ -11,7 +11,7 @@ from typing import Final
 from daemon.api.reasons import NEEDS_A_PERSON, Reason, Word
 from daemon.overview.documents import Job, JobsDocument
 from daemon.overview.jobs import LIST, condition_of, is_finished
-from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, page_of
+from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, count_cell, page_of
 from daemon.overview.words import brief, since, until
 
 
@@ -100,10 +100,10 @@ def narrow_cells(job: Job, *, now: datetime) -> tuple[Cell, ...]:
         cell(job.summary, ready_tone(job)),
         cell(job.pulling if job.pulling is not None else job.active),
         cell(job.waiting),
-        _count(counts.stale if counts else None, Tone.WARN),
-        _count(counts.cold if counts else None, Tone.BAD),
-        _count(job.failed, Tone.BAD),
-        _count(counts.skipped if counts else None, Tone.WARN),
+        count_cell(counts.stale if counts else None, Tone.WARN),
+        count_cell(counts.cold if counts else None, Tone.BAD),
+        count_cell(job.failed, Tone.BAD),
+        count_cell(counts.skipped if counts else None, Tone.WARN),
         _clock(_eta(job, now=now)),
         _clock(_refresh(job, now=now)),
         reason_cell(job),
@@ -143,12 +143,13 @@ def _tone(word: str) -> Tone:
         return Tone.GOOD
     if word == Reason.SUSPENDED:
         return Tone.DIM
-    is_bad = word in NEEDS_A_PERSON or word in {Word.NODES_FAILED, Word.NODES_REFUSED, Word.INVALID_SPEC}
+    is_bad = word in NEEDS_A_PERSON or word in {
+        Word.NODES_FAILED,
+        Word.NODES_REFUSED,
+        Word.JOBS_REFUSED,
+        Word.INVALID_SPEC,
+    }
     return Tone.BAD if is_bad else Tone.PLAIN
-
-
-def _count(number: int | None, tone: Tone) -> Cell:
-    return cell(number, tone if number else Tone.PLAIN)
 
 
 def _clock(text: str) -> Cell:

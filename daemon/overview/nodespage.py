@@ -6,7 +6,7 @@ from typing import Final
 
 from daemon.coordinator.verdicts import names
 from daemon.overview.documents import NodesDocument
-from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, page_of
+from daemon.overview.page import Cell, Notes, Page, Row, Table, Tone, cell, count_cell, page_of
 from daemon.overview.surveys import AgentCount, NodeLine
 from daemon.overview.words import counted, since
 
@@ -73,14 +73,10 @@ def _cells(line: NodeLine, *, is_wide: bool, now: datetime) -> tuple[Cell, ...]:
         cell(f"{line.warm}/{line.jobs}", Tone.GOOD if line.jobs and line.warm == line.jobs else Tone.PLAIN),
         cell(line.pulling),
         cell(line.waiting),
-        _count(line.stale, Tone.WARN),
-        _count(line.cold, Tone.BAD),
-        _count(line.failed, Tone.BAD),
+        count_cell(line.stale, Tone.WARN),
+        count_cell(line.cold, Tone.BAD),
+        count_cell(line.failed, Tone.BAD),
         cell(line.reason, Tone.WARN if line.skipped else Tone.BAD),
         *wide,
         cell(line.message),
     )
-
-
-def _count(number: int, tone: Tone) -> Cell:
-    return cell(number, tone if number else Tone.PLAIN)

@@ -80,6 +80,11 @@ def cell(text: object, tone: Tone = Tone.PLAIN) -> Cell:
     return Cell(text=str(text) if text not in {None, ""} else "-", tone=tone)
 
 
+def count_cell(number: int | None, tone: Tone) -> Cell:
+    """Return the cell of a count that means something, unless it is none or 0."""
+    return cell(number, tone if number else Tone.PLAIN)
+
+
 def page_of(blocks: Sequence[Block | None]) -> Page:
     """Make a page of the blocks that have something to say."""
     return Page(blocks=tuple(block for block in blocks if block is not None and _is_told(block)))

@@ -32,10 +32,6 @@ from daemon.overview.standings import JobFacts, job_facts_of, needs_nodes, nodes
 from daemon.overview.words import counted
 
 
-ROLE = "prewarm-viewer"
-"""The ClusterRole of daemonset.yaml that is enough for everything here."""
-
-
 class Part(msgspec.Struct, frozen=True, eq=False):
     """A collection that a scene reads; without one that is not needed it still has a document."""
 

@@ -79,7 +79,7 @@ def page_text(document: Document, *, is_wide: bool) -> str:
     return "\n".join(plain(line).rstrip() for line in lines_of(page_for(document, is_wide=is_wide)))
 
 
-def json_text(document: Document) -> str:
+def json_text(document: msgspec.Struct) -> str:
     """Return a document as JSON for people and programs, in ASCII, which every locale has."""
     return json.dumps(msgspec.to_builtins(document), indent=2)
 
@@ -89,7 +89,7 @@ def json_line(document: Document) -> str:
     return json.dumps(msgspec.to_builtins(document), separators=(",", ":"))
 
 
-def yaml_text(document: Document) -> str:
+def yaml_text(document: msgspec.Struct) -> str:
     """Return a document as YAML."""
     return yaml.safe_dump(msgspec.to_builtins(document), sort_keys=False).rstrip()
 

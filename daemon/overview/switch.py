@@ -7,7 +7,7 @@ from daemon.cluster.errors import ClusterError, Denied, NotFound
 from daemon.cluster.transport import HttpApi
 from daemon.config import Named, Subject, SwitchSettings
 from daemon.display.output import write_line
-from daemon.overview.command import FAILED, asked
+from daemon.overview.asking import FAILED, asked
 from daemon.overview.documents import Job
 from daemon.overview.jobs import LIST, job_of, list_of
 from daemon.overview.reading import JOBS, LISTS, REQUEST_SECONDS, Collection, Kinds, found_at, kinds_of
@@ -21,7 +21,11 @@ def switch(settings: SwitchSettings, *, environment: Mapping[str, str]) -> int:
 
     Returns the exit code: 0 all are as asked, 1 one could not be changed or was not found, 2 no usable kubeconfig.
     """
-    return asked(settings, environment=environment, ask=lambda api, place: _switched(settings, api, place))
+    return asked(
+        settings,
+        environment=environment,
+        ask=lambda api, place: _switched(settings, api, settings.namespace or place.namespace),
+    )
 
 
 def _switched(settings: SwitchSettings, api: HttpApi, namespace: str) -> int:

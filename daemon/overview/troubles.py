@@ -8,19 +8,20 @@ from daemon.overview.notes import ROLE
 
 
 RIGHTS: Final = "docs/status.md#rights"
+VIEWER: Final = f"{ROLE} of {RIGHTS}"
 
 _REMEDIES: Final[Mapping[type[ClusterError], str]] = {
     Unreachable: "is it up, and reachable from here? `kubectl cluster-info` asks it too",
     Unauthenticated: "log in again, or choose another --context; `kubectl auth whoami` asks too",
-    Denied: f"the ClusterRole {ROLE} of {RIGHTS} lets a person read everything here",
 }
 
 
-def words_for(error: ClusterError, *, is_writing: bool = False) -> str:
-    """Return a failure in a line that says what to do."""
+def words_for(error: ClusterError, *, is_writing: bool = False, role: str = VIEWER) -> str:
+    """Return a failure in a line that says what to do; `role` lets a person read, and where it is documented."""
     if isinstance(error, Denied) and is_writing:
         return f"{error.message}; the ClusterRole prewarm-job-editor of {RIGHTS} lets a person suspend and resume"
     if isinstance(error, NotFound) and "CRDs" in error.message:
         return f"{error.message} `kubectl apply -f daemonset.yaml` brings them"
-    remedy = _REMEDIES.get(type(error), "")
+    may_read = f"the ClusterRole {role} lets a person read everything here"
+    remedy = may_read if isinstance(error, Denied) else _REMEDIES.get(type(error), "")
     return f"{error.message}; {remedy}" if remedy else error.message

@@ -5,7 +5,7 @@ import pytest
 
 from daemon.beside.verdict import Row
 from daemon.checkup.advice import TITLES, UNKNOWN
-from daemon.checkup.command import AWAY, BAD_INPUT, TO_DO
+from daemon.checkup.command import AWAY, TO_DO
 from daemon.checkup.documents import (
     CheckDocument,
     Crd,
@@ -20,6 +20,7 @@ from daemon.checkup.documents import (
     Workload,
 )
 from daemon.config import CHECK_SETTINGS, CheckSettings, Setting
+from daemon.overview.asking import BAD_INPUT
 from tests.unit.documents import rows, text_of
 
 
