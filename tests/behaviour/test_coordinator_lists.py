@@ -142,7 +142,7 @@ def _suspends(child: Json) -> bool:
 def test_failed_images_are_named_in_the_list_s_order_and_said_once(
     nodes: Nodes, agents: ScriptedAgents, lists: Lists, coordinator: CoordinatorProcess
 ) -> None:
-    """With their reasons; however often it is looked at, nothing is written again (openkruise.md 8.2 number 6)."""
+    """With their reasons; however often it is looked at, nothing is written again (8.2 number 6)."""
     two = nodes(2)
     refused = {THREE: Fails("ImageNotFound", "no such tag"), ONE: Fails("Unauthorized", "no credentials")}
     for node in two:
@@ -225,7 +225,7 @@ def test_list_parallelism_bounds_the_nodes_of_all_images_together(
 def test_a_list_s_jobs_stay_as_long_as_it_and_go_with_it(
     deployed: ApiServer, nodes: Nodes, agents: ScriptedAgents, lists: Lists
 ) -> None:
-    """What ends first is not deleted and pulled again (openkruise/kruise#2213); no garbage collector runs here."""
+    """What ends first is not deleted and pulled again (8.2 number 6); no garbage collector runs here."""
     (node,) = nodes()
     agent = agents.serve(node.name, of_images={TWO: Pulls()})
     made = lists(image_list(ONE, TWO, selector=nodes.selector, completionPolicy={"ttlSecondsAfterFinished": 1}))

@@ -8,6 +8,7 @@ import pytest
 
 from daemon.beside.verdict import Finding, Row
 from daemon.coordinator import announcer, watchman
+from daemon.coordinator.lists import announcing
 from daemon.coordinator.requests import Urgency
 from daemon.coordinator.snapshot import CoordinatorState, JobState
 from daemon.coordinator.statejson import About, state_json
@@ -62,7 +63,7 @@ def _state_fields() -> list[str]:
 
 
 def _lines() -> list[tuple[str, tuple[str, ...]]]:
-    paths = [*(ROOT / "daemon/coordinator").glob("*.py"), *(ROOT / "daemon/observe").glob("*.py")]
+    paths = [*(ROOT / "daemon/coordinator").rglob("*.py"), *(ROOT / "daemon/observe").glob("*.py")]
     return sorted({line for path in paths for line in logged(path)})
 
 
@@ -125,6 +126,9 @@ def test_each_row_beside_openkruise_is_documented(row: Row, told: Mapping[str, s
         (announcer.STALLED_EVENT, announcer.WARNING),
         (announcer.GATE_OPENED_COLD, announcer.WARNING),
         *((str(ending), announcer.WARNING) for ending in announcer._ENDINGS),
+        (announcing.MADE, announcer.NORMAL),
+        (announcing.DELETED, announcer.NORMAL),
+        (announcing.REFUSED, announcer.WARNING),
     ],
 )
 def test_each_event_of_the_cluster_is_documented(reason: str, kind: str, told: Mapping[str, str]) -> None:

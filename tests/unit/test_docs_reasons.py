@@ -11,7 +11,7 @@ from tests.unit.documents import headings, rows, text_of
 
 OF_A_NODE = (Word.RUNTIME_ANSWERS, Word.ENOUGH_SPACE, Word.NO_OTHER_DAEMON, Word.OTHER_DAEMON)
 OF_A_JOB = [word for word in Word if word not in OF_A_NODE]
-MENDED = (Word.NODES_REFUSED, Word.INVALID_SPEC, Word.OTHER_DAEMON)
+MENDED = (Word.NODES_REFUSED, Word.JOBS_REFUSED, Word.INVALID_SPEC, Word.OTHER_DAEMON)
 
 
 def _listed(text: str, *, begin: str) -> Sequence[str]:
