@@ -29,7 +29,7 @@ THEIRS_SECONDS: Final = 60.0
 OURS_SECONDS: Final = 600.0
 
 
-class Hearer(Protocol):
+class LookoutListener(Protocol):
     """Hears in the lookout's thread what it finds."""
 
     def found(self, finding: Finding) -> None:
@@ -60,17 +60,17 @@ class Lookout:
     Args:
         api: which cluster.
         namespace: one that is there, for the job that is tried.
-        hearer: hears what is found.
+        listener: hears what is found.
         turned: hears that `permits` has changed.
         clock: the time.
     """
 
     def __init__(
-        self, api: RawApi, *, namespace: str, hearer: Hearer, turned: Callable[[], None], clock: Clock
+        self, api: RawApi, *, namespace: str, listener: LookoutListener, turned: Callable[[], None], clock: Clock
     ) -> None:
         self._api = api
         self._namespace = namespace
-        self._hearer = hearer
+        self._listener = listener
         self._turned = turned
         self._clock = clock
         self._watch = ManagerWatch(api, clock=clock)
@@ -97,7 +97,7 @@ class Lookout:
         try:
             manager = self._watch.look(timeout_seconds=LEASE_TIMEOUT_SECONDS)
         except ClusterError as error:
-            self._hearer.missed(error)
+            self._listener.missed(error)
             return LOOK_SECONDS if self._tried is not None else SOON_SECONDS
         if finding_of(manager, creation=self._creation).stands_aside:
             self._permit(permits=False)  # before the attempt, which may wait for a webhook
@@ -120,11 +120,11 @@ class Lookout:
 
     def _conclude(self, manager: Manager) -> None:
         finding = finding_of(manager, creation=self._creation)
-        self._hearer.found(finding)
+        self._listener.found(finding)
         is_plain = finding.row is Row.ALONE and not finding.notes
         told = (finding.row, len(finding.notes))
         if told != self._told and (self._told or not is_plain):
-            self._hearer.changed(finding)
+            self._listener.changed(finding)
         self._told = told
         self._permit(permits=not finding.stands_aside)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from daemon.cleaning.neighbours import neighbours
+from daemon.cleaning.processes import processes
 from daemon.cleaning.words import line_of, result, trial, warnings_of
 from daemon.config import CleanSettings
 from daemon.runtime.detection import Refused, detect
@@ -61,7 +61,7 @@ def _place(endpoint: str) -> Place | None:
 
 
 def _clean(leftovers: Leftovers, *, is_trial: bool) -> int:
-    for words in warnings_of(neighbours()):
+    for words in warnings_of(processes()):
         _complain(words)
     found = leftovers.found()
     if not found:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from daemon.api.findings import printable
-from daemon.cleaning.neighbours import Neighbour, Neighbours
+from daemon.cleaning.processes import Process, Processes
 from daemon.display.text import size
 from daemon.runtime.leftovers import CONTENT, INGESTS, Kept, Leftover
 
@@ -15,7 +15,7 @@ UNSEEN = (
 )
 
 
-def warnings_of(found: Neighbours) -> list[str]:
+def warnings_of(found: Processes) -> list[str]:
     """Say who would make leases again, and that not everybody could be seen where that is so."""
     return [*map(_alive, found.seen), *([] if found.are_all else [UNSEEN])]
 
@@ -44,7 +44,7 @@ def total(kept: Collection[Kept], sizes: Mapping[Kept, int]) -> int:
     return sum(sizes.get(one, 0) for one in kept)
 
 
-def _alive(one: Neighbour) -> str:
+def _alive(one: Process) -> str:
     if one.role == "run":
         return f"`prewarm run` is alive (process {one.pid}): the pull that it works on begins anew"
     return (

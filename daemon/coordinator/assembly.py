@@ -126,7 +126,7 @@ def assembled(
     lookout = Lookout(
         lookout_api,
         namespace=settings.lease_namespace,
-        hearer=Neighbours(journal=journal, metrics=metrics, view=view, watchman=watchman),
+        listener=Neighbours(journal=journal, metrics=metrics, view=view, watchman=watchman),
         turned=turned,
         clock=clock,
     )

@@ -29,7 +29,7 @@ class Watched:
         self.lookout = Lookout(
             self.cluster,
             namespace="prewarm-system",
-            hearer=self,
+            listener=self,
             turned=lambda: self.permissions.append(self.lookout.permits()),
             clock=self.clock,
         )

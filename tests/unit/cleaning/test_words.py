@@ -1,6 +1,6 @@
 """What `prewarm clean` says of what it found and did."""
 
-from daemon.cleaning.neighbours import Neighbour, Neighbours
+from daemon.cleaning.processes import Process, Processes
 from daemon.cleaning.words import UNSEEN, line_of, result, trial, warnings_of
 from daemon.runtime.leftovers import Kept, Leftover
 
@@ -42,11 +42,11 @@ def test_the_result_is_what_was_measured() -> None:
 
 def test_who_would_make_leases_again_is_warned_of() -> None:
     """An agent does; a run loses what it works on; and in a container one cannot know."""
-    alive = warnings_of(Neighbours(seen=(Neighbour(7, "agent"), Neighbour(12, "run")), are_all=True))
+    alive = warnings_of(Processes(seen=(Process(7, "agent"), Process(12, "run")), are_all=True))
 
     assert ["(process 7)", "(process 12)"] == [
         next(word for word in ("(process 7)", "(process 12)") if word in line) for line in alive
     ]
     assert "take its DaemonSet off first" in alive[0]
-    assert [] == warnings_of(Neighbours(seen=(), are_all=True))
-    assert [UNSEEN] == warnings_of(Neighbours(seen=(), are_all=False))
+    assert [] == warnings_of(Processes(seen=(), are_all=True))
+    assert [UNSEEN] == warnings_of(Processes(seen=(), are_all=False))

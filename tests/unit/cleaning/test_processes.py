@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cleaning.neighbours import Neighbour, Neighbours, neighbours, role_of
+from daemon.cleaning.processes import Process, Processes, processes, role_of
 
 
 ALL = "pid:[4026531836]"
 
 
-def proc(folder: Path, *, namespace: str = ALL, **processes: list[str]) -> Path:
+def proc(folder: Path, *, namespace: str = ALL, **commands: list[str]) -> Path:
     """Make what looks like /proc, with processes p7="prewarm agent" and the like."""
     (folder / "self/ns").mkdir(parents=True)
     (folder / "self/ns/pid").symlink_to(namespace)
     (folder / "sys").mkdir()
-    for name, words in processes.items():
+    for name, words in commands.items():
         (folder / name[1:]).mkdir()
         (folder / name[1:] / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
     return folder
@@ -47,18 +47,18 @@ def test_living_agents_and_runs_are_named_by_their_numbers(tmp_path: Path) -> No
     """So that one can look who they are; the init process of the machine sees all."""
     folder = proc(tmp_path, p12=["prewarm", "run", "a.yaml"], p7=["python", "-m", "daemon", "agent"], p9=["sh"])
 
-    assert Neighbours(seen=(Neighbour(7, "agent"), Neighbour(12, "run")), are_all=True) == neighbours(proc=folder)
+    assert Processes(seen=(Process(7, "agent"), Process(12, "run")), are_all=True) == processes(proc=folder)
 
 
 def test_in_a_container_others_cannot_be_seen(tmp_path: Path) -> None:
     """It is in a namespace of its own."""
     folder = proc(tmp_path, namespace="pid:[4026532999]", p1=["prewarm", "clean"])
 
-    assert Neighbours(seen=(), are_all=False) == neighbours(proc=folder)
+    assert Processes(seen=(), are_all=False) == processes(proc=folder)
 
 
 def test_a_process_that_has_just_ended_is_none(tmp_path: Path) -> None:
     """Its files go before its folder does; and without any no namespace is known."""
     (tmp_path / "7").mkdir()
 
-    assert Neighbours(seen=(), are_all=False) == neighbours(proc=tmp_path)
+    assert Processes(seen=(), are_all=False) == processes(proc=tmp_path)

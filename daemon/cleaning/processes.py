@@ -18,24 +18,24 @@ _ROLES: Final = frozenset({"agent", "run"})
 _PROGRAMS: Final = frozenset({"prewarm", "kubectl-prewarm"})
 
 
-class Neighbour(msgspec.Struct, frozen=True, order=True):
+class Process(msgspec.Struct, frozen=True, order=True):
     """A living process of ours, by its number and what it does: agent or run."""
 
     pid: int
     role: str
 
 
-class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
+class Processes(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were seen, and whether all of the node's processes could be."""
 
-    seen: tuple[Neighbour, ...]
+    seen: tuple[Process, ...]
     are_all: bool
 
 
-def neighbours(*, proc: Path = Path("/proc")) -> Neighbours:
+def processes(*, proc: Path = Path("/proc")) -> Processes:
     """Look for living agents and runs but this process."""
-    found = (_neighbour(folder) for folder in proc.iterdir() if folder.name.isdecimal())
-    return Neighbours(seen=tuple(sorted(one for one in found if one is not None)), are_all=_sees_all(proc))
+    found = (_process(folder) for folder in proc.iterdir() if folder.name.isdecimal())
+    return Processes(seen=tuple(sorted(one for one in found if one is not None)), are_all=_sees_all(proc))
 
 
 def role_of(arguments: Sequence[str]) -> str:
@@ -47,13 +47,13 @@ def role_of(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _neighbour(folder: Path) -> Neighbour | None:
+def _process(folder: Path) -> Process | None:
     try:
         words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return None
     pid, role = int(folder.name), role_of(words)
-    return Neighbour(pid, role) if role and pid != os.getpid() else None
+    return Process(pid, role) if role and pid != os.getpid() else None
 
 
 def _sees_all(proc: Path) -> bool:
