@@ -1,10 +1,10 @@
 """
 Keeps one copy of each pull secret that jobs name, where agents may read it: made, followed, released.
 
-A side of the loop (sides.py): it decides which errand goes next, and what an answer means. A new job waits for its
-secrets, so that its first write of a NodeImage names them. What is in a Secret stays with the senders (errand.py); here
-are names, digests and states. What jobs get is shares.py's, what is known of one source record.py's, what there is in
-all listing.py's.
+A side of the loop (sides.py), and what the answers to its errands mean. A new job waits for its secrets, so that its
+first write of a NodeImage names them. What is in a Secret stays with the senders (errand.py); here are names, digests
+and states. Which errand goes next is work.py's, what jobs get shares.py's, what is known of one source record.py's,
+what there is in all listing.py's.
 """
 
 from typing import Final, Protocol
@@ -14,20 +14,18 @@ from daemon.cluster.errors import ClusterError
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.requests import About, Errand, Outcome, Request, Urgency
 from daemon.coordinator.secrets.answer import Answer, State
-from daemon.coordinator.secrets.content import Fingerprints
 from daemon.coordinator.secrets.copylist import ListCopies
-from daemon.coordinator.secrets.dates import Dates
 from daemon.coordinator.secrets.denials import Denials
-from daemon.coordinator.secrets.errand import Copy, Look, Release
+from daemon.coordinator.secrets.errand import Look, Release
 from daemon.coordinator.secrets.listing import ANSWERED, Listing
-from daemon.coordinator.secrets.names import Source, chosen, secrets_in
-from daemon.coordinator.secrets.record import PATIENCE, SURE, SourceRecord, wait_seconds
+from daemon.coordinator.secrets.names import Source, secrets_in
+from daemon.coordinator.secrets.record import PATIENCE, SURE, SourceRecord
 from daemon.coordinator.secrets.shares import Shares
 from daemon.coordinator.secrets.words import words_of
+from daemon.coordinator.secrets.work import Work
 
 
 REREAD_SECONDS: Final = 60.0
-DENIED_SECONDS: Final = 5.0
 MOST_AT_ONCE: Final = 8
 """Of the sixteen senders: a slow answer about Secrets must not keep grants from going."""
 
@@ -69,47 +67,37 @@ class Copies:
         self._fleet = fleet
         self._place = secret_namespace
         self._listener = listener
-        self._reread_seconds = reread_seconds
-        self._fingerprints = Fingerprints()
         self._shares = Shares(fleet, place=secret_namespace)
-        self._uses, self._records = self._shares.uses, self._shares.records
+        self._records = self._shares.records
+        self._work = Work(self._shares, place=secret_namespace, reread_seconds=reread_seconds)
         self._denials = Denials(fleet)
-        self._dates = Dates()
         self._listing = Listing()
-        self._writes: dict[Source, None] = {}
-        self._reads: dict[Source, None] = {}
         self._in_flight = 0
 
     def look(self, news: frozenset[str], *, now: Moment) -> None:
         """Follow the jobs, what nodes say of their pulls, and the time."""
         for uid in news:
-            self._touch(*self._shares.follow(uid))
+            self._work.touch(*self._shares.follow(uid))
             if uid not in self._fleet.jobs:
                 self._denials.forget(uid)
         denied, self._fleet.todo.denied = self._fleet.todo.denied, set()
         for uid in denied:
-            for source in self._uses.sources(uid):
+            for source in self._shares.uses.sources(uid):
                 self._denials.add(uid, source)
                 self._records[source].denied.add(uid)
-                self._offer(source, now=now)
-        for source in self._dates.take(now.seconds):
-            self._come_due(source, now=now)
+                self._work.offer(source, now=now)
+        self._work.passed(now)
         self._listing.passed(now.seconds)
         self._denials.hold()
 
     def has_work(self) -> bool:
         """Tell whether a copy may have to be written now."""
-        return self._listing.has_known and bool(self._writes) and self._in_flight < MOST_AT_ONCE
+        return self._listing.has_known and self._work.has_writes and self._in_flight < MOST_AT_ONCE
 
     def next(self, now: Moment) -> Request | None:
         """Return the next errand that may write."""
-        while self.has_work():
-            source = next(iter(self._writes))
-            del self._writes[source]
-            errand = self._errand(source, now=now)
-            if errand is not None:
-                return self._sent(source, errand, urgency=Urgency.UPKEEP)
-        return None
+        found = self._work.next_write(now) if self.has_work() else None
+        return self._sent(*found, urgency=Urgency.UPKEEP) if found is not None else None
 
     def read(self, now: Moment) -> Request | None:
         """Return the next errand that writes nothing: a list of the copies, or a look at a source."""
@@ -119,18 +107,12 @@ class Copies:
             self._listing.sent(now.seconds)
             errand = ListCopies(place=self._place)
             return self._request("", path=secrets_in(self._place), errand=errand, urgency=Urgency.READ)
-        while self._reads:
-            source = next(iter(self._reads))
-            del self._reads[source]
-            record = self._records.get(source)
-            if record is not None and self._uses.users(source) and self._is_free(source, record, now=now):
-                self._ask(source, record, now=now)
-                return self._sent(source, Look(source=source, fingerprints=self._fingerprints), urgency=Urgency.READ)
-        return None
+        found = self._work.next_read(now)
+        return self._sent(*found, urgency=Urgency.READ) if found is not None else None
 
     def next_seconds(self) -> float | None:
         """Return when time alone brings an errand."""
-        return min(self._listing.at_seconds, self._dates.next())
+        return min(self._listing.at_seconds, self._work.next_seconds())
 
     def take(self, outcome: Outcome, *, now: Moment) -> None:
         """Hear what became of an errand."""
@@ -150,82 +132,7 @@ class Copies:
             self._released(source, record, errand.name, was_there=answer, now=now)
         else:
             self._failed(source, record, outcome.error, now=now)
-        self._offer(source, now=now)
-
-    # What is to be done
-
-    def _touch(self, *sources: Source) -> None:
-        """Have sources looked at that may need an errand; one that nobody uses and that has no copy is forgotten."""
-        for source in sources:
-            record = self._records.get(source)
-            if record is None or record.is_busy:
-                continue
-            users = self._uses.users(source)
-            needs_copy = bool(users) and record.needs_copy(self._uses.references(source))
-            if not users and not record.copies:
-                del self._records[source]
-            elif needs_copy and source.namespace == self._place:
-                self._reads[source] = None
-            elif needs_copy or record.unneeded(is_used=bool(users)):
-                self._writes[source] = None
-
-    def _offer(self, source: Source, *, now: Moment) -> None:
-        """Look at a source for a denied pull, at most each DENIED_SECONDS; then see to whatever else it needs."""
-        record = self._records.get(source)
-        if record is None or record.is_busy:
-            return
-        at_seconds = record.denied_seconds + DENIED_SECONDS
-        if record.denied and at_seconds <= now.seconds:
-            record.must_copy = True
-        elif record.denied:
-            self._wake(source, record, at_seconds)
-        self._touch(source)
-
-    def _come_due(self, source: Source, *, now: Moment) -> None:
-        """See to a source whose time has come."""
-        record = self._records.get(source)
-        if record is None:
-            return
-        record.due_seconds = float("inf")
-        self._touch(*self._shares.prune(source))
-        self._offer(source, now=now)
-        if source not in self._writes and self._uses.users(source):
-            self._reads[source] = None
-
-    def _errand(self, source: Source, *, now: Moment) -> Errand | None:
-        """Return what has to be done about a source now; None for nothing."""
-        record = self._records.get(source)
-        if record is None or not self._is_free(source, record, now=now):
-            return None
-        references = self._uses.references(source)
-        if references and record.needs_copy(references):
-            self._ask(source, record, now=now)
-            return Copy(
-                source=source,
-                place=self._place,
-                references=references,
-                known=chosen(source, record.copies),
-                fingerprints=self._fingerprints,
-            )
-        names = record.unneeded(is_used=bool(references))
-        return Release(source=source, place=self._place, name=min(names)) if names else None
-
-    def _is_free(self, source: Source, record: SourceRecord, *, now: Moment) -> bool:
-        """Tell whether an errand can go; a source that is left alone after a failure comes up again then."""
-        if record.is_busy:
-            return False
-        if record.not_before > now.seconds:
-            self._wake(source, record, record.not_before)
-            return False
-        return True
-
-    def _ask(self, source: Source, record: SourceRecord, *, now: Moment) -> None:
-        """Note for whom an errand is that begins now."""
-        record.asked_for = self._uses.references(source)
-        if record.denied:
-            record.denied_seconds = now.seconds
-        record.asking |= record.denied
-        record.denied.clear()
+        self._work.offer(source, now=now)
 
     def _sent(self, source: Source, errand: Errand, *, urgency: Urgency) -> Request:
         self._records[source].is_busy = True
@@ -235,19 +142,17 @@ class Copies:
         self._in_flight += 1
         return Request(urgency=urgency, about=About.SECRET, subject=subject, path=path, errand=errand)
 
-    # What an answer means
-
     def _answered(self, source: Source, record: SourceRecord, answer: Answer, *, is_look: bool, now: Moment) -> None:
         record.failures = 0
         is_good = answer.state is State.PRESENT
         if is_look and is_good and source.namespace != self._place:
             # Looked at alone: what has changed has to be copied first.
             record.must_copy |= not record.is_present or answer.digest != record.digest
-            self._plan(source, record, now=now)
+            self._work.plan(source, record, now=now)
             return
         record.wrongs = 0 if is_good else record.wrongs + 1
         if not is_good and record.wrongs < SURE:
-            record.must_copy, record.not_before = True, now.seconds + self._wait_seconds(record)
+            record.must_copy, record.not_before = True, now.seconds + self._work.wait_seconds(record)
             return
         self._settled(source, record, answer, now=now)
 
@@ -259,7 +164,7 @@ class Copies:
         self._shares.pass_on(source, is_news=is_news, now=now)
         self._denials.clear(source, record.asking)
         record.asking.clear()
-        self._plan(source, record, now=now)
+        self._work.plan(source, record, now=now)
 
     def _report(self, source: Source, before: Answer | None, answer: Answer) -> None:
         if answer.state is State.PRESENT:
@@ -285,32 +190,17 @@ class Copies:
         if record.failures >= PATIENCE and isinstance(error, ANSWERED):
             self._denials.clear(source, record.denied)
             record.denied.clear()
-            if record.told_for != self._uses.references(source):
+            if record.told_for != self._shares.uses.references(source):
                 self._settled(source, record, Answer(state=State.UNREAD, words=error.message), now=now)
         record.must_copy = True
-        record.not_before = now.seconds + self._wait_seconds(record)
+        record.not_before = now.seconds + self._work.wait_seconds(record)
 
     def _take_list(self, outcome: Outcome, *, now: Moment) -> None:
         if isinstance(outcome.answer, tuple):
             self._listing.succeeded(now.seconds)
-            self._touch(*self._listing.compare(outcome.answer, records=self._records))
+            self._work.touch(*self._listing.compare(outcome.answer, records=self._records))
         elif self._listing.failed(outcome.error, now_seconds=now.seconds) and outcome.error is not None:
             self._listener.secrets_unlisted(outcome.error)
-
-    # Time
-
-    def _plan(self, source: Source, record: SourceRecord, *, now: Moment) -> None:
-        """Have a source looked at again."""
-        record.due_seconds = float("inf")
-        self._wake(source, record, now.seconds + self._wait_seconds(record))
-
-    def _wait_seconds(self, record: SourceRecord) -> float:
-        return wait_seconds(record, reread_seconds=self._reread_seconds)
-
-    def _wake(self, source: Source, record: SourceRecord, at_seconds: float) -> None:
-        if at_seconds < record.due_seconds:
-            record.due_seconds = at_seconds
-            self._dates.put(source, at_seconds)
 
 
 def _source_of(outcome: Outcome) -> Source:

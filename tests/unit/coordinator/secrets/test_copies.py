@@ -3,10 +3,11 @@
 import pytest
 
 from daemon.cluster.errors import Denied, ServerFailed, Unreachable
-from daemon.coordinator.secrets.copies import DENIED_SECONDS, MOST_AT_ONCE, REREAD_SECONDS
+from daemon.coordinator.secrets.copies import MOST_AT_ONCE, REREAD_SECONDS
 from daemon.coordinator.secrets.listing import LIST_SECONDS
 from daemon.coordinator.secrets.names import MODE, REFERENCES, SOURCE_KEY, Source, annotations_of, copy_names
 from daemon.coordinator.secrets.record import JITTER
+from daemon.coordinator.secrets.work import DENIED_SECONDS
 from tests.unit.coordinator.secrets.api import PLACE, SecretsApi
 from tests.unit.coordinator.secrets.bench import GET, NAME, SOURCE, TEAM, TIME, Bench
 
