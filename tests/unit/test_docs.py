@@ -128,6 +128,14 @@ def test_the_sample_job_of_the_readme_is_the_example() -> None:
     assert "".join(lines) == blocks(ROOT / "README.md", "yaml")[0]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=label)
+def test_each_example_is_valid(path: Path) -> None:
+    """An example that is applied as it is has neither an error nor a warning."""
+    found = parse_manifests(path.read_text(encoding="utf-8"), source=label(path))
+
+    assert [] == [problem.text for problem in found.problems]
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=label)
 def test_each_command_in_a_document_parses(path: Path) -> None:
     """A command that is copied from a document has arguments that exist."""
