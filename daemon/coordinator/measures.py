@@ -4,6 +4,7 @@ What happens in a coordinator in the words of its metrics, and its newest snapsh
 Pure but for the class, which only hands on. Names of metrics are observe/'s.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -11,8 +12,8 @@ from daemon.clock import Moment
 from daemon.cluster.errors import ClusterError, Conflict, Denied, Invalid, NotFound, Oversized, Throttled
 from daemon.coordinator.conditions import STALLED
 from daemon.coordinator.requests import Outcome
-from daemon.coordinator.snapshot import CoordinatorState, JobState
-from daemon.coordinator.statejson import jobs_by_condition
+from daemon.coordinator.snapshot import CoordinatorState, JobState, ListState
+from daemon.coordinator.statejson import by_condition
 from daemon.observe.coordinator_catalogue import WriteOutcome
 from daemon.observe.coordinator_metrics import CoordinatorMetrics, Figures, JobFigures
 
@@ -56,7 +57,9 @@ def figures_of(state: CoordinatorState, *, last_sync: Moment | None) -> Figures:
     return Figures(
         is_synced=state.is_synced,
         last_sync_at=_at(last_sync),
-        jobs_by_condition=jobs_by_condition(state),
+        jobs_by_condition=by_condition(state.jobs),
+        lists_by_condition=by_condition(state.lists),
+        stalled_lists=tuple(_stalled(state.lists)),
         jobs=tuple(_job(job) for job in state.jobs if job.course != _ENDED),
         agents_by_version=state.agents_by_version,
         nodes_without_agent=state.without_agent,
@@ -70,6 +73,12 @@ def figures_of(state: CoordinatorState, *, last_sync: Moment | None) -> Figures:
 
 def _job(job: JobState) -> JobFigures:
     return JobFigures(name=f"{job.namespace}/{job.name}", nodes=job.nodes, stall_reason=job.conditions.get(STALLED, ""))
+
+
+def _stalled(lists: Iterable[ListState]) -> Iterator[tuple[str, str]]:
+    for one in lists:
+        if STALLED in one.conditions:
+            yield f"{one.namespace}/{one.name}", one.conditions[STALLED]
 
 
 def _at(moment: Moment | None) -> datetime | None:

@@ -5,7 +5,7 @@ Made in the loop's thread, at most each second, from counts that are there alrea
 node by node, which takes some milliseconds for five thousand.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from daemon.clock import Moment
 from daemon.coordinator.conditions import TYPES, conditions_in
 from daemon.coordinator.desk import Desk
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.lists.book import ListRecord
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.plan import free_slots, limit_of
 from daemon.coordinator.records import JobRecord, NodeRecord
@@ -60,6 +61,33 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
+class ListState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An image list as its leader knows it.
+
+    Attributes:
+        namespace: where it is.
+        name: what it is called.
+        uid: which one of that name.
+        generation: of its spec.
+        images: how many it has.
+        jobs: how many of them have a job, with those that are to go.
+        conditions: the reasons of those that are True, by type; none on CRDs that do not keep them.
+        pulling: on how many nodes its jobs pull, or may begin at any moment.
+        problems: why its spec can't be used.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    generation: int = 0
+    images: int = 0
+    jobs: int = 0
+    conditions: Mapping[str, str] = {}
+    pulling: int = 0
+    problems: tuple[str, ...] = ()
+
+
 class CoordinatorState(msgspec.Struct, frozen=True, kw_only=True):
     """
     Everything that a leader shows.
@@ -68,6 +96,7 @@ class CoordinatorState(msgspec.Struct, frozen=True, kw_only=True):
         at: when that was.
         is_synced: everything is listed, so it acts.
         jobs: by namespace and name.
+        lists: by namespace and name.
         nodes: how many it knows, with NodeImages of machines without a Node.
         agents_by_version: nodes whose agent has reported.
         without_agent: nodes that could have one and of which none has said anything; how many, and the first by name.
@@ -82,6 +111,7 @@ class CoordinatorState(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime | None = None
     is_synced: bool = False
     jobs: tuple[JobState, ...] = ()
+    lists: tuple[ListState, ...] = ()
     nodes: int = 0
     agents_by_version: Mapping[str, int] = {}
     without_agent: int = 0
@@ -104,6 +134,7 @@ def snapshot_of(loop: CoordinatorLoop, *, now: Moment) -> CoordinatorState:
         at=now.at,
         is_synced=fleet.is_started,
         jobs=tuple(sorted((_job(job, loop.desk) for job in fleet.jobs.values()), key=_place)),
+        lists=tuple(sorted(_lists(fleet.lists.records.values()), key=_place)),
         nodes=len(fleet.nodes),
         agents_by_version=census.versions,
         without_agent=len(without),
@@ -147,7 +178,6 @@ def _census(records: Iterable[NodeRecord], *, taint_key: str) -> _Census:
 
 def _job(job: JobRecord, desk: Desk) -> JobState:
     said = desk.said(job)
-    conditions = {str(one.get("type")): str(one.get("reason")) for one in conditions_in(said) if _is_true(one)}
     return JobState(
         namespace=job.seen.namespace,
         name=job.seen.name,
@@ -155,7 +185,7 @@ def _job(job: JobRecord, desk: Desk) -> JobState:
         generation=job.seen.generation,
         image=job.seen.job.image if job.seen.job is not None else "",
         course=job.course.value,
-        conditions=conditions,
+        conditions=_true_in(said),
         message=str(said.get("message", "")),
         nodes={group.value: job.tally.group(group) for group in Group},
         turns={stand.value.lower(): job.tally.count(stand) for stand in Stand},
@@ -165,12 +195,34 @@ def _job(job: JobRecord, desk: Desk) -> JobState:
     )
 
 
+def _lists(records: Iterable[ListRecord]) -> Iterator[ListState]:
+    for record in records:
+        seen = record.seen
+        if seen is not None:
+            yield ListState(
+                namespace=seen.namespace,
+                name=seen.name,
+                uid=seen.uid,
+                generation=seen.generation,
+                images=len(record.places),
+                jobs=len(record.jobs),
+                conditions=_true_in(seen.status.raw),
+                pulling=len(record.holding),
+                problems=seen.problems,
+            )
+
+
+def _true_in(status: Mapping[str, object]) -> dict[str, str]:
+    """Return the reasons of the conditions that are True, by type."""
+    return {str(one.get("type")): str(one.get("reason")) for one in conditions_in(status) if _is_true(one)}
+
+
 def _is_true(condition: Mapping[str, object]) -> bool:
     return condition.get("type") in TYPES and condition.get("status") == "True"
 
 
-def _place(job: JobState) -> tuple[str, str]:
-    return job.namespace, job.name
+def _place(state: JobState | ListState) -> tuple[str, str]:
+    return state.namespace, state.name
 
 
 def _lacks_agent(node: SeenNode, image: SeenNodeImage | None) -> bool:

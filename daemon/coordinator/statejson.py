@@ -5,7 +5,7 @@ A Pod of ours has no shell, so this is how one looks inside. One that stands by 
 so by null. Fields are only ever added to; docs/coordinator.md explains them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -14,7 +14,7 @@ from daemon.api.times import format_time
 from daemon.beside.verdict import Finding
 from daemon.clock import Moment
 from daemon.coordinator.conditions import TYPES
-from daemon.coordinator.snapshot import CoordinatorState, JobState
+from daemon.coordinator.snapshot import CoordinatorState, JobState, ListState
 
 
 Fields = dict[str, object]
@@ -57,14 +57,15 @@ def state_json(state: CoordinatorState | None, *, about: About, now: Moment) -> 
         "beside": None if about.beside is None else _beside(about.beside),
         "cluster": None if state is None else _cluster(state),
         "writes": None if state is None else _writes(state),
-        "jobs": None if state is None else [_job(job) for job in state.jobs],
+        "jobs": None if state is None else [msgspec.structs.asdict(job) for job in state.jobs],
+        "lists": None if state is None else [msgspec.structs.asdict(one) for one in state.lists],
     }
     return msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n"
 
 
-def jobs_by_condition(state: CoordinatorState) -> dict[str, int]:
-    """Count the jobs of which a condition is True; each condition is there, also with none."""
-    return {kind: sum(kind in job.conditions for job in state.jobs) for kind in TYPES}
+def by_condition(states: Sequence[JobState | ListState]) -> dict[str, int]:
+    """Count the jobs or lists of which a condition is True; each condition is there, also with none."""
+    return {kind: sum(kind in one.conditions for one in states) for kind in TYPES}
 
 
 def _beside(finding: Finding) -> Fields:
@@ -81,7 +82,9 @@ def _cluster(state: CoordinatorState) -> Fields:
         "counted_at": _time(state.at),
         "nodes": state.nodes,
         "jobs": len(state.jobs),
-        "jobs_by_condition": jobs_by_condition(state),
+        "jobs_by_condition": by_condition(state.jobs),
+        "lists": len(state.lists),
+        "lists_by_condition": by_condition(state.lists),
         "agents_by_version": state.agents_by_version,
         "nodes_without_agent": {"count": state.without_agent, "first": state.without_agent_named},
         "nodes_refused": {"count": state.refused, "first": state.refused_named},
@@ -96,10 +99,6 @@ def _writes(state: CoordinatorState) -> Fields:
         "running": state.writes_running,
         "throttled_seconds": round(state.throttled_seconds, 1),
     }
-
-
-def _job(job: JobState) -> Fields:
-    return msgspec.structs.asdict(job)
 
 
 def _time(at: datetime | None) -> str | None:

@@ -68,6 +68,18 @@ JOB_STALLED: Final = Described(
     "1 for each job that stands still until a person does something, with the reason.",
     ("imagepulljob", "reason"),
 )
+LISTS: Final = Described(
+    "prewarm_lists",
+    Kind.GAUGE,
+    "ImageListPullJobs of which a condition is True, by condition.",
+    ("condition",),
+)
+LIST_STALLED: Final = Described(
+    "prewarm_list_stalled",
+    Kind.GAUGE,
+    "1 for each list that stands still until a person does something, with the reason.",
+    ("imagelistpulljob", "reason"),
+)
 AGENTS: Final = Described(
     "prewarm_agents",
     Kind.GAUGE,
@@ -156,6 +168,8 @@ COORDINATOR_METRICS: Final = (
     JOBS,
     JOB_NODES,
     JOB_STALLED,
+    LISTS,
+    LIST_STALLED,
     AGENTS,
     NODES_WITHOUT_AGENT,
     NODES_REFUSED,

@@ -42,12 +42,14 @@ class JobFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the leader knows of the cluster, counted."""
+    """What the leader knows of the cluster, counted; `stalled_lists` are lists by name, each with its reason."""
 
     is_synced: bool = False
     last_sync_at: datetime | None = None
     jobs_by_condition: Mapping[str, int] = {}
     jobs: tuple[JobFigures, ...] = ()
+    lists_by_condition: Mapping[str, int] = {}
+    stalled_lists: tuple[tuple[str, str], ...] = ()
     agents_by_version: Mapping[str, int] = {}
     nodes_without_agent: int = 0
     nodes_refused: int = 0
@@ -154,6 +156,8 @@ def _families(figures: Figures, *, samples: bool) -> Iterator[Metric]:
         catalogue.JOBS: _labelled(figures.jobs_by_condition),
         catalogue.JOB_NODES: [((job.name, state), nodes) for job in shown for state, nodes in job.nodes.items()],
         catalogue.JOB_STALLED: [((job.name, job.stall_reason), 1) for job in shown if job.stall_reason],
+        catalogue.LISTS: _labelled(figures.lists_by_condition),
+        catalogue.LIST_STALLED: [(one, 1) for one in sorted(figures.stalled_lists)[:MOST_JOBS]],
         catalogue.AGENTS: _labelled(_bounded(figures.agents_by_version)),
         catalogue.NODES_WITHOUT_AGENT: [((), figures.nodes_without_agent)],
         catalogue.NODES_REFUSED: [((), figures.nodes_refused)],

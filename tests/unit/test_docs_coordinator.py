@@ -10,7 +10,7 @@ from daemon.beside.verdict import Finding, Row
 from daemon.coordinator import announcer, watchman
 from daemon.coordinator.lists import announcing
 from daemon.coordinator.requests import Urgency
-from daemon.coordinator.snapshot import CoordinatorState, JobState
+from daemon.coordinator.snapshot import CoordinatorState, JobState, ListState
 from daemon.coordinator.statejson import About, state_json
 from daemon.coordinator.view import _SHOWN_SETTINGS
 from daemon.observe.catalogue import Described
@@ -23,11 +23,13 @@ DOCUMENT = "docs/coordinator.md"
 # Parts whose keys are names of jobs, nodes, versions, reasons or classes: one row tells them as a whole.
 BY_NAME = {
     "cluster.jobs_by_condition",
+    "cluster.lists_by_condition",
     "cluster.agents_by_version",
     "cluster.nodes_refused.first",
     "cluster.nodes_skipped",
     "writes.waiting",
     "jobs[].conditions",
+    "lists[].conditions",
     "jobs[].nodes",
     "jobs[].turns",
 }
@@ -58,7 +60,9 @@ def _state_fields() -> list[str]:
         settings=dict.fromkeys(_SHOWN_SETTINGS, ""),
         beside=Finding(row=Row.ALONE, summary="a"),
     )
-    state = CoordinatorState(at=EPOCH, jobs=(JobState(namespace="team", name="base"),))
+    state = CoordinatorState(
+        at=EPOCH, jobs=(JobState(namespace="team", name="base"),), lists=(ListState(namespace="team", name="base"),)
+    )
     return list(_paths(msgspec.json.decode(state_json(state, about=about, now=moment(0)))))
 
 

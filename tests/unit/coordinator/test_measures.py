@@ -16,7 +16,7 @@ from daemon.cluster.errors import (
 from daemon.cluster.writes import merge_patch
 from daemon.coordinator.measures import Measures, figures_of, write_outcome
 from daemon.coordinator.requests import About, Outcome, Request, Urgency
-from daemon.coordinator.snapshot import CoordinatorState, JobState
+from daemon.coordinator.snapshot import CoordinatorState, JobState, ListState
 from daemon.observe.coordinator_catalogue import WriteOutcome
 from daemon.observe.coordinator_metrics import CoordinatorMetrics, JobFigures
 
@@ -67,10 +67,15 @@ def test_a_snapshot_is_counted() -> None:
     """Jobs by each condition, and of those that go on their nodes."""
     running = JobState(namespace="team", name="a", conditions={"Stalled": "Forbidden"}, nodes={"warm": 1})
     done = JobState(namespace="team", name="b", course="finished", conditions={"Ready": "AllWarm", "Complete": "F"})
-    state = CoordinatorState(is_synced=True, jobs=(running, done), without_agent=3, refused=2, writes_running=4)
+    nightly = ListState(namespace="team", name="nightly", conditions={"Stalled": "JobsRefused"})
+    state = CoordinatorState(
+        is_synced=True, jobs=(running, done), lists=(nightly,), without_agent=3, refused=2, writes_running=4
+    )
 
     figures = figures_of(state, last_sync=None)
 
     assert {"Ready": 1, "Complete": 1, "Failed": 0, "Suspended": 0, "Stalled": 1} == figures.jobs_by_condition
     assert (JobFigures(name="team/a", nodes={"warm": 1}, stall_reason="Forbidden"),) == figures.jobs
+    assert 1 == figures.lists_by_condition["Stalled"]
+    assert (("team/nightly", "JobsRefused"),) == figures.stalled_lists
     assert (3, 2, 4) == (figures.nodes_without_agent, figures.nodes_refused, figures.writes_running)

@@ -9,6 +9,7 @@ from daemon.clock import Moment
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.events import Listed, Seen, Stop
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.paths import Paths
 from daemon.coordinator.seen import (
@@ -24,6 +25,7 @@ from daemon.coordinator.seen import (
 from daemon.coordinator.snapshot import CoordinatorState, JobState, snapshot_of
 from tests.unit.cluster.clock import EPOCH, SetClock
 from tests.unit.coordinator.jobs_told import seen_job
+from tests.unit.coordinator.lists.told import ONE, TWO, child, image_list
 
 
 TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/prewarm"
@@ -48,7 +50,9 @@ class Camera:
     started = ended = status_written = gate_opened = write_refused = ignore
 
 
-def _after(seen: Sequence[SeenJob | SeenNode | SeenNodeImage], *, is_listed: bool = True) -> CoordinatorState:
+def _after(
+    seen: Sequence[SeenJob | SeenNode | SeenNodeImage | SeenList], *, is_listed: bool = True
+) -> CoordinatorState:
     """Return what a loop knows that has seen this, and may send nothing."""
     clock = SetClock()
     camera = Camera(clock)
@@ -168,6 +172,18 @@ def test_jobs_are_in_the_order_of_their_names() -> None:
     state = _after(jobs)
 
     assert [("a", "a"), ("z", "a"), ("z", "b")] == [(job.namespace, job.name) for job in state.jobs]
+
+
+def test_a_list_is_told_with_its_images_and_jobs() -> None:
+    """And with what its status says; one that can't be used with why."""
+    said = {"conditions": [{"type": "Ready", "status": "True", "reason": "AllWarm"}]}
+    found = _after([image_list(ONE, TWO, status=said), child(ONE), _node("n1")]).lists
+    (twice,) = _after([image_list(ONE, ONE)]).lists
+
+    assert [("team", "base", "list", 2, 1, {"Ready": "AllWarm"})] == [
+        (one.namespace, one.name, one.uid, one.images, one.jobs, one.conditions) for one in found
+    ]
+    assert (0, "spec.images[1]") == (twice.images, twice.problems[0][:14])
 
 
 def test_before_everything_is_listed_it_says_so() -> None:

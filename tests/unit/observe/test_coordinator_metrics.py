@@ -25,6 +25,8 @@ FIGURES = Figures(
     last_sync_at=datetime(2026, 1, 31, tzinfo=UTC),
     jobs_by_condition={"Ready": 2, "Stalled": 1},
     jobs=(JobFigures(name="team/base", nodes={"warm": 488, "cold": 312}, stall_reason="ImageNotFound"),),
+    lists_by_condition={"Stalled": 1},
+    stalled_lists=(("team/nightly", "JobsRefused"),),
     agents_by_version={"0.1.0": 799},
     nodes_without_agent=1,
     nodes_refused=2,
