@@ -1,7 +1,7 @@
 """
 Which jobs own an entry of a node: those that keep it, and those that are granted now.
 
-What the entry becomes by them is entry.py's, what its repository's settings become settings.py's.
+What the entry becomes by them is entry.py's, what its repository's settings become repository_settings.py's.
 """
 
 from daemon.api.nodeimage import Phase

@@ -29,8 +29,8 @@ from daemon.coordinator.paths import Paths
 from daemon.coordinator.plan import SOON_SECONDS
 from daemon.coordinator.records import Course, NodeRecord
 from daemon.coordinator.refreshes import may_come_early
+from daemon.coordinator.repository_settings import sandboxes_of, secrets_of
 from daemon.coordinator.seen import ImageKey
-from daemon.coordinator.settings import sandboxes_of, secrets_of
 from daemon.coordinator.slots import may_go_along, may_grant
 from daemon.coordinator.standing import Stand
 from daemon.coordinator.upkeep import Upkeep

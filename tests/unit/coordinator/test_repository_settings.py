@@ -12,7 +12,7 @@ from daemon.coordinator.drafting import draft
 from daemon.coordinator.fleet import Fleet
 from daemon.coordinator.learning import Learning
 from daemon.coordinator.paths import Paths
-from daemon.coordinator.settings import secrets_of
+from daemon.coordinator.repository_settings import secrets_of
 from tests.unit.cluster.clock import EPOCH
 
 
