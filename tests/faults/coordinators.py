@@ -93,7 +93,8 @@ class Deaths:
             return None
         with self._lock:
             pid = _pid(placed.process)
-            if not self._moments or self._dead.get(placed.name, 0) == pid:
+            # What the dead one had on its way may come when there is no process, or the next one.
+            if not self._moments or pid in {0, self._dead.get(placed.name, 0)}:
                 return None
             self._left -= 1
             if self._left:
