@@ -166,7 +166,7 @@ class Agenda:
         """Rank a job by its priority and age; the jobs of a list have its age, and go in its order."""
         priority = job.task.job.template.prewarm.priority if job.task is not None else 0
         image = job.seen.job.image if job.seen.job is not None else ""
-        place = self._fleet.lists.place(job.seen.list_uid, image=image)
+        place = self._fleet.lists.place(job.seen.list_key, image=image)
         created_at, number = place or (job.seen.created_at, 0)
         return (-priority, created_at, number, job.seen.list_uid or job.uid)
 

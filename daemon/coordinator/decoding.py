@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from daemon.api.imagepulljob import ImagePullJob
+from daemon.api.names import is_dns_subdomain
 from daemon.api.objects import Parsed, read_object
 from daemon.api.rules.imagepulljob import read_image_pull_job
 from daemon.api.rules.metadata import GROUP
@@ -225,9 +226,14 @@ def _key_of(job: ImagePullJob) -> ImageKey:
 
 
 def _list_of(owners: Iterable[Owner]) -> Owner:
-    """Return the list that controls a job; one without a uid where none does."""
+    """
+    Return the list that controls a job; one without a uid where none does.
+
+    Whoever makes a job writes any text there, and the API server takes it: what no object is called is no list.
+    """
     lists = (each for each in owners if each.controller and each.kind == _LIST)
-    return next((each for each in lists if each.api_version.partition("/")[0] == GROUP), Owner())
+    ours = (each for each in lists if each.api_version.partition("/")[0] == GROUP)
+    return next((each for each in ours if is_dns_subdomain(each.name) and is_dns_subdomain(each.uid)), Owner())
 
 
 def _progress_of(raw: object) -> JobProgress:

@@ -84,7 +84,7 @@ class Fleet:
             record.suspects.update(record.image.entries if record.image is not None else ())
             self.suspect(record)
         for job in self.jobs.values():
-            self.lists.add(job.seen.list_uid, job=job.uid)
+            self.lists.add(job.seen.list_key, job=job.uid)
             self.todo.news.add(job.uid)
             self.begin(job, now=now)
 
@@ -253,8 +253,8 @@ class Fleet:
     def _note_slot(self, job: JobRecord, name: str, before: Standing | None, after: Standing | None) -> None:
         """Count the node for the job's list, where it comes to hold a slot or holds it no more."""
         was_held, is_held = before is not None and before.holds_slot, after is not None and after.holds_slot
-        if was_held != is_held and self.lists.held(job.seen.list_uid, node=name, step=1 if is_held else -1):
-            self.todo.hungry |= self.lists.jobs(job.seen.list_uid)
+        if was_held != is_held and self.lists.held(job.seen.list_key, node=name, step=1 if is_held else -1):
+            self.todo.hungry |= self.lists.jobs(job.seen.list_key)
 
     def _note_denial(self, job: JobRecord, record: NodeRecord) -> None:
         """Have a job's secrets looked at of which a node says that its pull was denied."""

@@ -26,14 +26,14 @@ class Learning:
         """Take a list for new or changed; False where what is known is newer."""
         is_new = self._fleet.lists.seen(seen)
         if is_new:
-            self._fleet.todo.lists.add(seen.uid)
-            self._fleet.todo.hungry |= self._fleet.lists.jobs(seen.uid)
+            self._fleet.todo.lists.add(seen.key)
+            self._fleet.todo.hungry |= self._fleet.lists.jobs(seen.key)
         return is_new
 
-    def list_gone(self, uid: str) -> None:
+    def list_gone(self, key: str) -> None:
         """Take a list for gone; its jobs are still there."""
-        self._fleet.lists.gone(uid)
-        self._fleet.todo.lists.add(uid)
+        self._fleet.lists.gone(key)
+        self._fleet.todo.lists.add(key)
 
     def job_seen(self, seen: SeenJob, *, now: Moment) -> None:
         """Take a job for new or changed; what is older than what is known says nothing."""
@@ -42,7 +42,7 @@ class Learning:
             job = self._fleet.jobs[seen.uid] = JobRecord(seen, now=now.at)
             if self._fleet.is_started:
                 self._fleet.todo.news.add(seen.uid)
-                self._fleet.lists.add(seen.list_uid, job=seen.uid)
+                self._fleet.lists.add(seen.list_key, job=seen.uid)
                 self._fleet.begin(job, now=now)
             return
         if seen.version <= job.seen.version:
@@ -59,7 +59,7 @@ class Learning:
         if job is None or not self._fleet.is_started:
             return
         self._fleet.end(job)
-        self._fleet.lists.remove(job.seen.list_uid, job=uid)
+        self._fleet.lists.remove(job.seen.list_key, job=uid)
         self._fleet.todo.news.add(uid)
         self._fleet.suspect_owned(uid)
         # Whoever keeps what was said of it learns by this that it is gone.
@@ -144,11 +144,11 @@ class Learning:
     def _job_changed(self, job: JobRecord, *, seen: SeenJob, now: Moment) -> None:
         is_edited = job.seen.generation != seen.generation or job.seen.status != seen.status
         course, task = job.course, job.task
-        is_moved = job.seen.list_uid != seen.list_uid
+        is_moved = job.seen.list_key != seen.list_key
         if is_moved:
             self._fleet.end(job)
-            self._fleet.lists.remove(job.seen.list_uid, job=job.uid)
-            self._fleet.lists.add(seen.list_uid, job=job.uid)
+            self._fleet.lists.remove(job.seen.list_key, job=job.uid)
+            self._fleet.lists.add(seen.list_key, job=job.uid)
         job.take(seen, now=now.at)
         if is_moved or (job.course, job.task) != (course, task):
             self._fleet.unlink(job, task)

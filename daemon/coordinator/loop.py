@@ -196,7 +196,7 @@ class CoordinatorLoop:
             case "imagepulljobs":
                 self._learning.job_gone(gone.uid)
             case "imagelistpulljobs":
-                self._learning.list_gone(gone.uid)
+                self._learning.list_gone(f"{gone.namespace}/{gone.uid}")
             case _:
                 self._learning.pod_gone(gone.namespace, name=gone.name, now=now)
 

@@ -171,6 +171,11 @@ class SeenJob(msgspec.Struct, frozen=True, kw_only=True):
     list_name: str = ""
     finalizers: tuple[str, ...] = ()
 
+    @property
+    def list_key(self) -> str:
+        """The list as ListBook knows it, "" for none: whoever says so controls no job of another namespace."""
+        return f"{self.namespace}/{self.list_uid}" if self.list_uid else ""
+
 
 def labels_hash(labels: dict[str, str]) -> int:
     """Return a number that is the same for the same labels, within one process."""

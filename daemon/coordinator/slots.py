@@ -40,8 +40,8 @@ def slots(fleet: Fleet, job: JobRecord) -> int:
 
 def may_grant(fleet: Fleet, job: JobRecord, name: str) -> bool:
     """Tell whether a job may have a grant on a node, by its slots and its list's."""
-    list_uid = job.seen.list_uid
-    return slots(fleet, job) > 0 and fleet.lists.may_hold(list_uid, node=name, desired=job.tally.desired)
+    list_key = job.seen.list_key
+    return slots(fleet, job) > 0 and fleet.lists.may_hold(list_key, node=name, desired=job.tally.desired)
 
 
 def may_go_along(fleet: Fleet, job: JobRecord, name: str) -> bool:
@@ -49,13 +49,13 @@ def may_go_along(fleet: Fleet, job: JobRecord, name: str) -> bool:
     if not may_grant(fleet, job, name):
         return False
     # Where a list pulls on no more nodes, it is the turn of any that it pulls on.
-    is_full = fleet.lists.is_full(job.seen.list_uid, desired=job.tally.desired)
+    is_full = fleet.lists.is_full(job.seen.list_key, desired=job.tally.desired)
     return is_full or may_join(job.tally, name=name, free=slots(fleet, job))
 
 
 def turn(fleet: Fleet, job: JobRecord) -> str | None:
     """Return the candidate whose turn it is; where the job's list pulls on no more nodes, one of those."""
-    name, list_uid = job.tally.first(), job.seen.list_uid
-    if name is None or fleet.lists.may_hold(list_uid, node=name, desired=job.tally.desired):
+    name, list_key = job.tally.first(), job.seen.list_key
+    if name is None or fleet.lists.may_hold(list_key, node=name, desired=job.tally.desired):
         return name
-    return next((each for each in fleet.lists.holding(list_uid) if job.tally.is_in_row(each)), None)
+    return next((each for each in fleet.lists.holding(list_key) if job.tally.is_in_row(each)), None)

@@ -17,7 +17,7 @@ class Todo:
         ripe: finished jobs whose time to live is over.
         denied: jobs for which a node was denied an image.
         news: jobs that are new, changed or gone, for whoever looks after more than their nodes.
-        lists: image lists that are new, changed or gone.
+        lists: image lists that are new, changed or gone, as lists/book.py knows them.
         unread: nodes of which a request's outcome is not known.
     """
 

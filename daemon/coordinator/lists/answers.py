@@ -59,7 +59,7 @@ class Answers:
 
     Args:
         fleet: what is known.
-        courses: the lists by uid.
+        courses: the lists, as book.py knows them.
         listener: hears what happens.
     """
 
@@ -72,15 +72,15 @@ class Answers:
 
     def take(self, outcome: Outcome, *, now: Moment) -> None:
         """Take over what an outcome about a job of a list tells."""
-        uid, key = parsed_subject(outcome.request.subject)
-        course = self._courses.get(uid)
+        list_key, key = parsed_subject(outcome.request.subject)
+        course = self._courses.get(list_key)
         if course is None:
             # Its list is gone with all its jobs; one that was made all the same is seen, and goes too.
             write = outcome.request.write
             if isinstance(outcome.seen, SeenJob) and write is not None and write.verb is Verb.CREATE:
                 self._learning.job_seen(outcome.seen, now=now)
             return
-        self.touched.add(uid)
+        self.touched.add(list_key)
         course.busy.discard(key)
         if not outcome.was_sent:
             return
@@ -95,11 +95,11 @@ class Answers:
 
     def take_list(self, outcome: Outcome, *, now: Moment) -> None:
         """Take over what an outcome about a list tells."""
-        uid = outcome.request.subject
-        course = self._courses.get(uid)
+        list_key = outcome.request.subject
+        course = self._courses.get(list_key)
         if course is None:
             return
-        self.touched.add(uid)
+        self.touched.add(list_key)
         if outcome.request.write is None:
             self._list_read(course, outcome, now=now)
         elif outcome.request.is_removal:
@@ -171,14 +171,14 @@ class Answers:
             return
         if not key.is_image:
             self._learning.job_seen(seen, now=now)
-        elif seen.list_uid == course.uid and not seen.is_deleting:
+        elif seen.list_key == course.list_key and not seen.is_deleting:
             self._ours(course, key, seen, now=now)
         else:
             self._taken(course, key, seen, now=now)
 
     def _taken(self, course: Course, key: Key, seen: SeenJob, *, now: Moment) -> None:
         """Wait for a job that goes: an earlier list's of the same name, say; a person has to see to any other."""
-        record = self._fleet.lists.records.get(seen.list_uid)
+        record = self._fleet.lists.records.get(seen.list_key)
         is_going = seen.is_deleting or (bool(seen.list_uid) and (record is None or record.seen is None))
         whose = f"the ImageListPullJob {seen.list_name}" if seen.list_uid else "no ImageListPullJob"
         words = f"the ImagePullJob {seen.name} is there already and belongs to {whose}: delete it, or rename the list"
@@ -206,7 +206,7 @@ class Answers:
         if told is not None:
             self._listener.list_told(told)
         if isinstance(error, NotFound):
-            self._learning.list_gone(course.uid)
+            self._learning.list_gone(course.list_key)
         elif error is not None:
             is_refused = isinstance(error, (Denied, Invalid, Oversized))
             seconds = refused_seconds(page.failures) if is_refused else rest_seconds(page.failures)
@@ -221,7 +221,7 @@ class Answers:
             return
         course.is_ending = False
         if isinstance(outcome.error, NotFound):
-            self._learning.list_gone(course.uid)
+            self._learning.list_gone(course.list_key)
         elif course.page is not None:
             course.reads[OF_LIST] = now.seconds + READ_AGAIN_SECONDS
 
@@ -232,10 +232,10 @@ class Answers:
         if isinstance(error, NotFound) and f'"{name}" not found' not in error.message:
             # The kind is not served there any more: that says nothing of the list.
             course.reads[OF_LIST] = now.seconds + LOOK_AGAIN_SECONDS
-        elif isinstance(error, NotFound) or (isinstance(seen, SeenList) and seen.uid != course.uid):
+        elif isinstance(error, NotFound) or (isinstance(seen, SeenList) and seen.key != course.list_key):
             course.reads.pop(OF_LIST, None)
             course.is_gone = True
-            self._learning.list_gone(course.uid)
+            self._learning.list_gone(course.list_key)
         elif isinstance(seen, SeenList) and not course.is_lost:
             course.reads.pop(OF_LIST, None)
             self._learning.list_seen(seen)

@@ -20,15 +20,15 @@ _IMAGE: Final = "image"
 _JOB: Final = "job"
 
 
-def subject_of(uid: str, key: Key) -> str:
+def subject_of(list_key: str, key: Key) -> str:
     """Name what a request about a list's job is for."""
-    return f"{uid} {_IMAGE if key.is_image else _JOB} {key.text}"
+    return f"{list_key} {_IMAGE if key.is_image else _JOB} {key.text}"
 
 
 def parsed_subject(subject: str) -> tuple[str, Key]:
-    """Return the list's uid, and what the request is for."""
-    uid, kind, text = subject.split(" ", 2)
-    return uid, Key(is_image=kind == _IMAGE, text=text)
+    """Return the list, as book.py knows it, and what the request is for."""
+    list_key, kind, text = subject.split(" ", 2)
+    return list_key, Key(is_image=kind == _IMAGE, text=text)
 
 
 def to_create(seen: SeenList, *, image: str, paths: Paths) -> Request:
@@ -51,7 +51,7 @@ def to_create(seen: SeenList, *, image: str, paths: Paths) -> Request:
     return Request(
         urgency=Urgency.LIST,
         about=About.CHILD,
-        subject=subject_of(seen.uid, Key(is_image=True, text=image)),
+        subject=subject_of(seen.key, Key(is_image=True, text=image)),
         path=paths.job(seen.namespace, name=name),
         write=creation(paths.jobs_in(seen.namespace), body),
     )
@@ -69,41 +69,41 @@ def to_amend(seen: SeenList, amendment: Amendment, *, paths: Paths) -> Request:
     return Request(
         urgency=Urgency.LIST,
         about=About.CHILD,
-        subject=subject_of(seen.uid, Key(is_image=False, text=job.uid)),
+        subject=subject_of(seen.key, Key(is_image=False, text=job.uid)),
         path=path,
         write=json_patch(path, operations),
     )
 
 
-def to_delete(uid: str, job: SeenJob, *, paths: Paths) -> Request:
+def to_delete(list_key: str, job: SeenJob, *, paths: Paths) -> Request:
     """Have a job deleted, unless anyone has changed it meanwhile: it may be the list's no more."""
     path = paths.job(job.namespace, name=job.name)
     return Request(
         urgency=Urgency.LIST,
         about=About.CHILD,
-        subject=subject_of(uid, Key(is_image=False, text=job.uid)),
+        subject=subject_of(list_key, Key(is_image=False, text=job.uid)),
         path=path,
         write=deletion(path, uid=job.uid, resource_version=str(job.version)),
         is_removal=True,
     )
 
 
-def to_read(uid: str, key: Key, *, path: str) -> Request:
+def to_read(list_key: str, key: Key, *, path: str) -> Request:
     """Have a job read of which it is not known what became of it, or who has its name."""
-    return Request(urgency=Urgency.READ, about=About.CHILD, subject=subject_of(uid, key), path=path)
+    return Request(urgency=Urgency.READ, about=About.CHILD, subject=subject_of(list_key, key), path=path)
 
 
-def to_read_list(uid: str, *, namespace: str, name: str, paths: Paths) -> Request:
+def to_read_list(list_key: str, *, namespace: str, name: str, paths: Paths) -> Request:
     """Have a list read."""
     path = paths.list(namespace, name=name)
-    return Request(urgency=Urgency.READ, about=About.LIST, subject=uid, path=path)
+    return Request(urgency=Urgency.READ, about=About.LIST, subject=list_key, path=path)
 
 
 def to_tell(seen: SeenList, wanted: dict[str, object], *, paths: Paths) -> Request:
     """Have a list's status written."""
     path = paths.list(seen.namespace, name=seen.name)
     write = merge_patch(f"{path}/status", status_patch(seen, wanted))
-    return Request(urgency=Urgency.STATUS, about=About.LIST, subject=seen.uid, path=path, write=write)
+    return Request(urgency=Urgency.STATUS, about=About.LIST, subject=seen.key, path=path, write=write)
 
 
 def to_end(seen: SeenList, *, paths: Paths) -> Request:
@@ -112,7 +112,7 @@ def to_end(seen: SeenList, *, paths: Paths) -> Request:
     return Request(
         urgency=Urgency.STATUS,
         about=About.LIST,
-        subject=seen.uid,
+        subject=seen.key,
         path=path,
         write=deletion(path, uid=seen.uid),
         is_removal=True,

@@ -36,84 +36,88 @@ class ListRecord:
 
 
 class ListBook:
-    """The lists by uid; a list whose jobs were seen before it stands here too, with nothing seen."""
+    """
+    The lists by their key, namespace/uid; a list whose jobs were seen before it stands here too, with nothing seen.
+
+    The namespace is in it since anyone may write any uid into a job of their own.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, ListRecord] = {}
 
     def seen(self, value: SeenList) -> bool:
         """Take a list for new or changed; False where what is known is newer."""
-        record = self._record(value.uid)
+        record = self._record(value.key)
         if record.seen is not None and value.version <= record.seen.version:
             return False
         record.take(value)
         return True
 
-    def gone(self, uid: str) -> None:
+    def gone(self, key: str) -> None:
         """Take a list for gone; its jobs may still be there."""
-        record = self.records.get(uid)
+        record = self.records.get(key)
         if record is not None:
             record.seen = None
-            self._tidy(uid)
+            self._tidy(key)
 
-    def add(self, uid: str, *, job: str) -> None:
+    def add(self, key: str, *, job: str) -> None:
         """Note that a job is a list's."""
-        if uid:
-            self._record(uid).jobs.add(job)
+        if key:
+            self._record(key).jobs.add(job)
 
-    def remove(self, uid: str, *, job: str) -> None:
+    def remove(self, key: str, *, job: str) -> None:
         """Note that a job is no more, or no more the list's."""
-        if uid in self.records:
-            self.records[uid].jobs.discard(job)
-            self._tidy(uid)
+        if key in self.records:
+            self.records[key].jobs.discard(job)
+            self._tidy(key)
 
-    def held(self, uid: str, *, node: str, step: int) -> bool:
+    def held(self, key: str, *, node: str, step: int) -> bool:
         """Count that a list's job holds a slot on a node, or no more; True where the list is short of nodes no more."""
-        if not uid:
+        if not key:
             return False
-        holding = self._record(uid).holding
+        holding = self._record(key).holding
         holding[node] += step
         if holding[node] > 0:
             return False
         del holding[node]
         return True
 
-    def may_hold(self, uid: str, *, node: str, desired: int) -> bool:
+    def may_hold(self, key: str, *, node: str, desired: int) -> bool:
         """Tell whether a list's job may have a grant on a node: one that pulls for the list already, or one more."""
-        record = self.records.get(uid)
+        record = self.records.get(key)
         limit = record.limit(desired=desired) if record is not None else None
         if record is None or limit is None:
             return True
         return limit > 0 and (node in record.holding or len(record.holding) < limit)
 
-    def is_full(self, uid: str, *, desired: int) -> bool:
+    def is_full(self, key: str, *, desired: int) -> bool:
         """Tell whether no more nodes may begin to pull for a list."""
-        record = self.records.get(uid)
+        record = self.records.get(key)
         limit = record.limit(desired=desired) if record is not None else None
         return record is not None and limit is not None and len(record.holding) >= limit
 
-    def holding(self, uid: str) -> Iterable[str]:
+    def holding(self, key: str) -> Iterable[str]:
         """Return the nodes that pull for a list."""
-        return tuple(self.records[uid].holding) if uid in self.records else ()
+        return tuple(self.records[key].holding) if key in self.records else ()
 
-    def jobs(self, uid: str) -> frozenset[str]:
+    def jobs(self, key: str) -> frozenset[str]:
         """Return the jobs of a list, by uid."""
-        return frozenset(self.records[uid].jobs) if uid in self.records else frozenset()
+        return frozenset(self.records[key].jobs) if key in self.records else frozenset()
 
-    def place(self, uid: str, *, image: str) -> tuple[datetime, int] | None:
+    def place(self, key: str, *, image: str) -> tuple[datetime, int] | None:
         """Return when a list was made and where an image stands in it; None where the list is not known."""
-        record = self.records.get(uid)
+        record = self.records.get(key)
         if record is None or record.seen is None:
             return None
         return record.seen.created_at, record.places.get(image, len(record.places))
 
-    def _record(self, uid: str) -> ListRecord:
-        record = self.records.get(uid)
+    def _record(self, key: str) -> ListRecord:
+        record = self.records.get(key)
         if record is None:
-            record = self.records[uid] = ListRecord()
+            record = self.records[key] = ListRecord()
         return record
 
-    def _tidy(self, uid: str) -> None:
-        record = self.records[uid]
+    def _tidy(self, key: str) -> None:
+        record = self.records[key]
         if record.seen is None and not record.jobs and not record.holding:
-            del self.records[uid]
+            del self.records[key]

@@ -51,7 +51,7 @@ class Course:
     A list and its jobs.
 
     Attributes:
-        uid: which list.
+        list_key: which list, as book.py knows it.
         seen: as it was seen last; None for a list of which only jobs were ever seen.
         is_lost: it is not there, as far as is known.
         is_gone: that is certain, so its jobs go too.
@@ -65,8 +65,8 @@ class Course:
         is_ending: the list is being deleted by us.
     """
 
-    def __init__(self, uid: str) -> None:
-        self.uid = uid
+    def __init__(self, list_key: str) -> None:
+        self.list_key = list_key
         self.seen: SeenList | None = None
         self.is_lost = False
         self.is_gone = False

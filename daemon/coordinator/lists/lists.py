@@ -49,8 +49,8 @@ class Lists:
         touched, self._answers.touched = self._answers.touched, set()
         # Without the kind it is not known which lists there are: their jobs are served as any others.
         if self._paths.has_lists:
-            for uid in changed | touched | self._lists_of(news) | self._waiting_for(news) | self._due(now):
-                self._look_at(uid, now=now)
+            for key in changed | touched | self._lists_of(news) | self._waiting_for(news) | self._due(now):
+                self._look_at(key, now=now)
 
     def has_work(self) -> bool:
         """Tell whether a list may have something to write now."""
@@ -60,12 +60,12 @@ class Lists:
         """Return the next write: of a job, in its list's order, else of a list."""
         going = len(self._ready.keys() | self._turns.next_seconds.keys())
         apart_seconds = going / (self._desk.write_rate * STATUS_PART)
-        for uid in tuple(self._ready):
-            course = self._courses.get(uid)
+        for key in tuple(self._ready):
+            course = self._courses.get(key)
             request = self._turns.write(course, now=now, apart_seconds=apart_seconds) if course is not None else None
             if request is not None:
                 return request
-            del self._ready[uid]
+            del self._ready[key]
         return None
 
     def read(self, now: Moment) -> Request | None:
@@ -86,23 +86,23 @@ class Lists:
         else:
             self._answers.take(outcome, now=now)
 
-    def _look_at(self, uid: str, *, now: Moment) -> None:
-        self._turns.forget(uid)
-        if uid not in self._fleet.lists.records:
-            self._courses.pop(uid, None)
+    def _look_at(self, key: str, *, now: Moment) -> None:
+        self._turns.forget(key)
+        if key not in self._fleet.lists.records:
+            self._courses.pop(key, None)
             return
-        course = self._courses.get(uid)
+        course = self._courses.get(key)
         if course is None:
-            course = self._courses[uid] = Course(uid)
+            course = self._courses[key] = Course(key)
         self._review.look_at(course, now=now)
-        self._ready[uid] = None
+        self._ready[key] = None
 
     def _lists_of(self, news: Iterable[str]) -> set[str]:
         """Return the lists whose jobs are new, changed or gone, and let go whoever is a list's no more."""
         found = set()
         for uid in news:
             job = self._fleet.jobs.get(uid)
-            before, after = self._list_of.pop(uid, ""), job.seen.list_uid if job is not None else ""
+            before, after = self._list_of.pop(uid, ""), job.seen.list_key if job is not None else ""
             if after:
                 self._list_of[uid] = after
             elif before:
@@ -116,8 +116,8 @@ class Lists:
         waiting = [course for course in self._courses.values() if gone and course.waits_for(gone)]
         for course in waiting:
             course.forget_setbacks(holders=gone)
-        return {course.uid for course in waiting}
+        return {course.list_key for course in waiting}
 
     def _due(self, now: Moment) -> set[str]:
         times = (*self._turns.next_seconds.items(), *self._turns.end_seconds.items())
-        return {uid for uid, at_seconds in times if at_seconds <= now.seconds}
+        return {key for key, at_seconds in times if at_seconds <= now.seconds}

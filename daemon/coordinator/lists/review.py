@@ -30,7 +30,7 @@ class Review:
 
     def look_at(self, course: Course, *, now: Moment) -> None:
         """Work out what has to be done for a list, and have its jobs wait for it or go on."""
-        record = self._fleet.lists.records[course.uid]
+        record = self._fleet.lists.records[course.list_key]
         jobs = [self._fleet.jobs[uid].seen for uid in record.jobs]
         if record.seen is not None:
             self._living(course, record.seen, jobs)

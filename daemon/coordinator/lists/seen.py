@@ -42,3 +42,8 @@ class SeenList(msgspec.Struct, frozen=True, kw_only=True):
     template: dict[str, object] = {}
     labels: dict[str, str] = {}
     status: ListProgress = ListProgress()
+
+    @property
+    def key(self) -> str:
+        """What ListBook knows it by: a job that names the uid from another namespace is not its own."""
+        return f"{self.namespace}/{self.uid}"

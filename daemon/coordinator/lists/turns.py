@@ -48,10 +48,10 @@ class Turns:
         self.next_seconds: dict[str, float] = {}
         self.end_seconds: dict[str, float] = {}
 
-    def forget(self, uid: str) -> None:
+    def forget(self, key: str) -> None:
         """Wait no more for a list, which is looked at now."""
-        self.next_seconds.pop(uid, None)
-        self.end_seconds.pop(uid, None)
+        self.next_seconds.pop(key, None)
+        self.end_seconds.pop(key, None)
 
     def write(self, course: Course, *, now: Moment, apart_seconds: float) -> Request | None:
         """Return the next write for a list; None where there is none now."""
@@ -90,7 +90,7 @@ class Turns:
         for job in plan.deletes:
             key = Key(is_image=False, text=job.uid)
             if course.is_free(key, now_seconds=now.seconds):
-                yield key, to_delete(course.uid, job, paths=self._paths)
+                yield key, to_delete(course.list_key, job, paths=self._paths)
         for image in plan.creates if seen is not None else ():
             key = Key(is_image=True, text=image)
             if seen is not None and course.is_free(key, now_seconds=now.seconds):
@@ -103,22 +103,22 @@ class Turns:
             if (seen := course.seen) is None:
                 return None
             name = job_name(seen.name, image=key.text)
-            return to_read(course.uid, key, path=self._paths.job(seen.namespace, name=name))
+            return to_read(course.list_key, key, path=self._paths.job(seen.namespace, name=name))
         job = self._fleet.jobs.get(key.text)
         if job is None:
             return None
-        return to_read(course.uid, key, path=self._paths.job(job.seen.namespace, name=job.seen.name))
+        return to_read(course.list_key, key, path=self._paths.job(job.seen.namespace, name=job.seen.name))
 
     def _to_read_list(self, course: Course) -> Request | None:
         """Ask for a list by its own name, or by the one that a job of it has."""
-        jobs = (self._fleet.jobs[uid].seen for uid in self._fleet.lists.jobs(course.uid))
+        jobs = (self._fleet.jobs[uid].seen for uid in self._fleet.lists.jobs(course.list_key))
         named = [(job.namespace, job.list_name) for job in jobs]
         if course.seen is not None:
             named = [(course.seen.namespace, course.seen.name)]
         if not named:
             return None
         namespace, name = named[0]
-        return to_read_list(course.uid, namespace=namespace, name=name, paths=self._paths)
+        return to_read_list(course.list_key, namespace=namespace, name=name, paths=self._paths)
 
     def _end(self, course: Course, seen: SeenList, *, now: Moment) -> Request | None:
         """Delete a list whose time to live is over."""
@@ -127,7 +127,7 @@ class Turns:
             return None
         if ends_at > now.at:
             wait_seconds = min((ends_at - now.at) / timedelta(seconds=1), LOOK_SECONDS)
-            self.end_seconds[course.uid] = now.seconds + wait_seconds
+            self.end_seconds[course.list_key] = now.seconds + wait_seconds
             return None
         course.is_ending = True
         return to_end(seen, paths=self._paths)
@@ -159,4 +159,4 @@ class Turns:
     def _again(self, course: Course, at_seconds: float | None) -> None:
         """Have a list looked at again, when the sooner time comes."""
         if at_seconds is not None:
-            self.next_seconds[course.uid] = min(at_seconds, self.next_seconds.get(course.uid, at_seconds))
+            self.next_seconds[course.list_key] = min(at_seconds, self.next_seconds.get(course.list_key, at_seconds))

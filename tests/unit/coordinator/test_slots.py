@@ -136,5 +136,5 @@ def test_an_orphaned_job_takes_its_nodes_out_of_the_lists_count(fleet: Fleet) ->
 
     Learning(fleet).job_seen(replace(_child(0), version=2, list_uid=""), now=NOW)
 
-    assert frozenset({"child-1", "child-2"}) == fleet.lists.jobs("list")
-    assert () == fleet.lists.holding("list")
+    assert frozenset({"child-1", "child-2"}) == fleet.lists.jobs("team/list")
+    assert () == fleet.lists.holding("team/list")

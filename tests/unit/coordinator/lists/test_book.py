@@ -11,6 +11,9 @@ from daemon.coordinator.lists.book import ListBook
 from tests.unit.coordinator.lists.told import ONE, THREE, TWO, image_list
 
 
+LIST = image_list(ONE).key
+
+
 def book_of(limit: int | str | None) -> ListBook:
     """Return a book with one list."""
     book = ListBook()
@@ -22,24 +25,24 @@ def book_of(limit: int | str | None) -> ListBook:
 def test_a_node_that_pulls_several_images_counts_once() -> None:
     """It may pull one more; another node may not."""
     book = book_of(1)
-    book.held("list", node="a", step=1)
-    is_first_free = book.held("list", node="a", step=1)
+    book.held(LIST, node="a", step=1)
+    is_first_free = book.held(LIST, node="a", step=1)
 
     assert not is_first_free
-    assert [True, False] == [book.may_hold("list", node=node, desired=9) for node in "ab"]
-    assert book.is_full("list", desired=9)
+    assert [True, False] == [book.may_hold(LIST, node=node, desired=9) for node in "ab"]
+    assert book.is_full(LIST, desired=9)
 
 
 def test_a_node_is_free_when_its_last_pull_has_ended() -> None:
     """And whoever waits is told then."""
     book = book_of(1)
     for _ in range(2):
-        book.held("list", node="a", step=1)
-    told = [book.held("list", node="a", step=-1) for _ in range(2)]
+        book.held(LIST, node="a", step=1)
+    told = [book.held(LIST, node="a", step=-1) for _ in range(2)]
 
     assert [False, True] == told
-    assert book.may_hold("list", node="b", desired=9)
-    assert () == tuple(book.holding("list"))
+    assert book.may_hold(LIST, node="b", desired=9)
+    assert () == tuple(book.holding(LIST))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +53,8 @@ def test_a_percentage_is_of_the_nodes_that_count_rounded_up(limit: int | str, de
     book = book_of(limit)
     granted = 0
     for number in range(9):
-        if book.may_hold("list", node=f"n{number}", desired=desired):
-            book.held("list", node=f"n{number}", step=1)
+        if book.may_hold(LIST, node=f"n{number}", desired=desired):
+            book.held(LIST, node=f"n{number}", step=1)
             granted += 1
 
     assert most == granted
@@ -61,44 +64,44 @@ def test_without_a_bound_each_image_has_its_own_alone() -> None:
     """OpenKruise's behaviour; so has a job without a list."""
     book = book_of(None)
     for number in range(50):
-        book.held("list", node=f"n{number}", step=1)
+        book.held(LIST, node=f"n{number}", step=1)
 
-    assert [True, True] == [book.may_hold(uid, node="x", desired=9) for uid in ("list", "")]
-    assert not book.is_full("list", desired=9)
+    assert [True, True] == [book.may_hold(key, node="x", desired=9) for key in (LIST, "")]
+    assert not book.is_full(LIST, desired=9)
 
 
 def test_an_edit_of_the_bound_holds_from_then_on() -> None:
     """What is older than what is known says nothing."""
     book = book_of(1)
-    book.held("list", node="a", step=1)
+    book.held(LIST, node="a", step=1)
     newer = msgspec.structs.replace(image_list(ONE, prewarm={"listParallelism": 2}), version=8)
 
     assert [True, False] == [book.seen(newer), book.seen(image_list(ONE))]
-    assert book.may_hold("list", node="b", desired=9)
+    assert book.may_hold(LIST, node="b", desired=9)
 
 
 def test_images_have_their_place_in_the_list() -> None:
     """One that is listed no more comes last; of a list that is gone nobody knows."""
     book = book_of(1)
-    book.add("list", job="x")
-    places = [book.place("list", image=image) for image in (TWO, ONE, THREE)]
-    book.gone("list")
+    book.add(LIST, job="x")
+    places = [book.place(LIST, image=image) for image in (TWO, ONE, THREE)]
+    book.gone(LIST)
 
     assert [1, 0, 2] == [place[1] for place in places if place is not None]
-    assert None is book.place("list", image=ONE)
+    assert None is book.place(LIST, image=ONE)
 
 
 def test_a_list_is_forgotten_when_nothing_is_left_of_it() -> None:
     """Neither itself, nor a job, nor a slot."""
     book = book_of(1)
-    book.add("list", job="x")
-    book.held("list", node="a", step=1)
-    book.gone("list")
+    book.add(LIST, job="x")
+    book.held(LIST, node="a", step=1)
+    book.gone(LIST)
     with_job = dict(book.records)
-    book.held("list", node="a", step=-1)
-    book.remove("list", job="x")
+    book.held(LIST, node="a", step=-1)
+    book.remove(LIST, job="x")
 
-    assert ["list"] == list(with_job)
+    assert [LIST] == list(with_job)
     assert {} == book.records
 
 
@@ -109,6 +112,6 @@ def test_the_nodes_that_pull_are_those_that_hold_a_slot(steps: list[tuple[str, b
     for node, begins in steps:
         if begins or counted[node]:
             counted[node] += 1 if begins else -1
-            book.held("list", node=node, step=1 if begins else -1)
+            book.held(LIST, node=node, step=1 if begins else -1)
 
-    assert {node for node in counted if counted[node]} == set(book.holding("list"))
+    assert {node for node in counted if counted[node]} == set(book.holding(LIST))
