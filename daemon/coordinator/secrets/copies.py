@@ -73,6 +73,7 @@ class Copies:
         self._denials = Denials(fleet)
         self._listing = Listing()
         self._in_flight = 0
+        self._heard_seconds = float("-inf")
 
     def look(self, news: frozenset[str], *, now: Moment) -> None:
         """Follow the jobs, what nodes say of their pulls, and the time."""
@@ -118,6 +119,8 @@ class Copies:
         """Hear what became of an errand."""
         self._in_flight -= 1
         errand, answer = outcome.request.errand, outcome.answer
+        if answer is not None or isinstance(outcome.error, ANSWERED):
+            self._heard_seconds = now.seconds
         if isinstance(errand, ListCopies):
             self._take_list(outcome, now=now)
             return
@@ -183,11 +186,15 @@ class Copies:
         self._shares.pass_on(source, is_news=False, now=now)
 
     def _failed(self, source: Source, record: SourceRecord, error: ClusterError | None, *, now: Moment) -> None:
-        """Try again later; where the API server has answered so again and again, the jobs go on without."""
+        """Try again later; where the API server answers others, or this one so each time, the jobs go on without."""
         record.failures += 1
+        if record.failures == 1:
+            record.failing_seconds = now.seconds
         record.denied |= record.asking
         record.asking.clear()
-        if record.failures >= PATIENCE and isinstance(error, ANSWERED):
+        # A webhook that is slower than our patience lets a write end without an answer each time.
+        is_up = isinstance(error, ANSWERED) or self._heard_seconds > record.failing_seconds
+        if record.failures >= PATIENCE and error is not None and is_up:
             self._denials.clear(source, record.denied)
             record.denied.clear()
             if record.told_for != self._shares.uses.references(source):

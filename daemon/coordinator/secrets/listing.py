@@ -15,6 +15,8 @@ from daemon.coordinator.secrets.record import SURE, SourceRecord
 LIST_SECONDS: Final = 300.0
 ANSWERED: Final = (Denied, ServerFailed, Oversized)
 """The API server has answered, and may answer so for ever."""
+MOST_TRIES: Final = 6
+"""After so many lists without any answer, some half a minute, jobs wait for none: it may be too long to be sent."""
 
 
 class Listing:
@@ -53,7 +55,7 @@ class Listing:
         """Have another one sent later, and tell whether the copies go on without: their names are found without too."""
         self._failures += 1
         self.at_seconds = now_seconds + min(LIST_SECONDS, 2.0 ** min(self._failures - 1, 10))
-        goes_on = isinstance(error, ANSWERED) and self._failures >= SURE
+        goes_on = self._failures >= (SURE if isinstance(error, ANSWERED) else MOST_TRIES)
         self.has_known = self.has_known or goes_on
         return goes_on
 

@@ -39,6 +39,7 @@ class SourceRecord:
         due_seconds: when time alone brings an errand.
         not_before: until when it is left alone, after a failure.
         failures: how many errands in a row have come to nothing.
+        failing_seconds: when the first of these did.
         wrongs: how many answers in a row were no good ones.
         denied: jobs of which a node was denied an image since its last errand began.
         asking: those that were before the errand which is on its way.
@@ -60,6 +61,7 @@ class SourceRecord:
         self.due_seconds = math.inf
         self.not_before = -math.inf
         self.failures = 0
+        self.failing_seconds = -math.inf
         self.wrongs = 0
         self.denied: set[str] = set()
         self.asking: set[str] = set()

@@ -294,6 +294,36 @@ def test_a_secret_that_can_never_be_read_holds_no_job_for_ever(bench: Bench) -> 
     assert "no key to decrypt it" in bench.fleet.secret_troubles["a"].message
 
 
+def test_a_copy_whose_write_is_never_answered_holds_no_job_for_ever(bench: Bench) -> None:
+    """A webhook on Secrets that hangs; the API server answers everything else, and what is wrong is told."""
+    bench.api.errors[f"create {PLACE}/secrets"] = Unreachable("not answered in 4 s")
+    bench.job("a", "regcred")
+    bench.pass_time(2 * LIST_SECONDS)
+    held, trouble = bench.is_held("a"), bench.fleet.secret_troubles["a"].message
+    bench.api.errors.clear()
+
+    bench.pass_time(2 * REREAD_SECONDS)
+
+    assert not held
+    assert "not answered in 4 s" in trouble
+    assert [NAME] == [one.name for one in bench.fleet.secrets["a"]]
+    assert {} == bench.fleet.secret_troubles
+
+
+def test_a_list_of_copies_that_is_never_answered_holds_no_job_for_ever() -> None:
+    """It may be longer than can be sent in time."""
+    bench = Bench()
+    bench.api.put(*SOURCE)
+    bench.api.errors[f"get {PLACE}/secrets"] = Unreachable("not answered whole in 4 s")
+    bench.job("a", "regcred")
+    bench.start()
+
+    bench.pass_time(60)
+
+    assert not bench.is_held("a")
+    assert [NAME] == [one.name for one in bench.fleet.secrets["a"]]
+
+
 def test_a_source_that_can_t_be_read_for_a_while_troubles_no_job_that_has_its_copy(bench: Bench) -> None:
     """The copy is as good as it was."""
     bench.job("a", "regcred")
