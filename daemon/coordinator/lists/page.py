@@ -34,7 +34,8 @@ class Page:
     """
     What is known of one list's status.
 
-    `observed` is the generation that it is about: where the API server does not keep it, the one that was first seen.
+    `looked_seconds` is when it was last worked out, in seconds of the clock. `observed` is the generation that it is
+    about: where the API server does not keep it, the one that was first seen.
     """
 
     def __init__(self, seen: SeenList) -> None:
@@ -42,6 +43,7 @@ class Page:
         self.failures = 0
         self.held_until = float("-inf")
         self.is_busy = False
+        self.looked_seconds = float("-inf")
         self._sent: Fields | None = None
         self._answered: Fields | None = None
         self._earlier: Mapping[str, object] = {}

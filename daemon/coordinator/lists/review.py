@@ -17,6 +17,7 @@ from daemon.coordinator.lists.parts import Part
 from daemon.coordinator.lists.plan import Plan, plan_of
 from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.lists.status import goes_on, is_over, next_list_status
+from daemon.coordinator.lists.verdicts import is_always
 from daemon.coordinator.seen import SeenJob
 from daemon.coordinator.slots import LIST, hold_back, let_go
 
@@ -48,6 +49,14 @@ class Review:
             is_done=course.plan.is_done,
             now=now.at,
         )
+
+    def may_be_news(self, course: Course, seen: SeenList, page: Page) -> bool:
+        """Tell whether a list may have begun, ended, or begun again since its status: that is told at once."""
+        said = page.said(seen)
+        jobs = course.plan.jobs.values()
+        has_ended = course.plan.is_done and all(job.status.completion_time is not None for job in jobs)
+        is_unseen = "startTime" not in said or page.observed != seen.generation
+        return is_unseen or ("completionTime" in said) != (is_always(seen) and has_ended)
 
     def _living(self, course: Course, seen: SeenList, jobs: list[SeenJob]) -> None:
         if course.seen is not None and course.seen.generation != seen.generation:

@@ -22,6 +22,7 @@ from daemon.coordinator.lists.asking import (
 )
 from daemon.coordinator.lists.course import OF_LIST, Course, Key
 from daemon.coordinator.lists.names import job_name
+from daemon.coordinator.lists.page import NEWS_SECONDS
 from daemon.coordinator.lists.review import Review
 from daemon.coordinator.lists.seen import SeenList
 from daemon.coordinator.lists.status import is_over
@@ -146,6 +147,11 @@ class Turns:
         page = course.page
         if page is None or page.is_busy or course.is_ending or OF_LIST in course.reads:
             return None
+        looks_at = page.looked_seconds + max(NEWS_SECONDS, apart_seconds)
+        if looks_at > now.seconds and not self._review.may_be_news(course, seen, page):
+            self._again(course, looks_at)
+            return None
+        page.looked_seconds = now.seconds
         wanted = self._review.wanted(course, seen, page, now=now)
         due_seconds = page.due_seconds(seen, wanted, apart_seconds=apart_seconds)
         if due_seconds is None:
