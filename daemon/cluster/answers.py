@@ -37,6 +37,8 @@ _CLASSES: Mapping[int, type[ClusterError]] = {
     429: Throttled,
 }
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+")
+# A webhook and an admission policy may quote what was sent; who refused it they begin with.
+_ADMISSION = re.compile(r"(?s)(denied (?:the )?request\b).*")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -72,6 +74,8 @@ def error_of(
     kind = _CLASSES.get(code, ServerFailed)
     may_quote = is_secret and kind in {Invalid, ServerFailed}
     words = status.reason if may_quote else status.message or status.reason
+    if is_secret:
+        words = _ADMISSION.sub(rf"\1: {HIDDEN}", words)
     said = shown(words, token=token) or "no words from the server"
     return kind(f"{asked}: HTTP {code}: {said}", code=code, retry_after_seconds=_pause(retry_after, status.details))
 

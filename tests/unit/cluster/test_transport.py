@@ -426,3 +426,15 @@ def test_what_a_server_says_of_a_secrets_content_is_left_out(
 
     assert is_kept == ("aHVzaA==" in error.message)
     assert is_kept or "Reason" in error.message
+
+
+@pytest.mark.parametrize(
+    "who", ['admission webhook "w.example.org" denied the request', "ValidatingAdmissionPolicy 'p' denied request"]
+)
+def test_what_admission_says_of_a_secrets_content_is_left_out(api: ScriptedApi, client: HttpApi, who: str) -> None:
+    """Whoever wrote the policy may have it quote the object; who refused it is told."""
+    api.script.add("create", refused(403, "Forbidden", f"secrets x is forbidden: {who}: \n\ndata a is aHVzaA=="))
+
+    error = _failure(lambda: client.create(SECRETS, {"data": {"a": "aHVzaA=="}}, timeout_seconds=10))
+
+    assert error.message.endswith(f"{who}: [redacted]")
