@@ -157,7 +157,7 @@ def test_a_missing_secret_is_told_and_the_job_goes_on_when_it_is_there(
     assert words in condition(stalled, "Stalled")["message"]
     assert ("Warning", True) == (event["type"], words in event["note"])
     assert "False" == said(status, "Stalled")
-    assert named(nodes.image(node)) == [copies.one(source, f"{made.namespace}/{made.name}")["metadata"]["name"]]
+    assert [copies.one(source, f"{made.namespace}/{made.name}")["metadata"]["name"]] == named(nodes.image(node))
     assert 1 == sum(found["reason"] == "Stalled" for found in made.events())
 
 
@@ -297,4 +297,4 @@ def test_a_secret_that_may_not_be_read_names_the_role_to_add(
     assert "--serviceaccount=prewarm-system:prewarm-coordinator" in words
     assert [] == none_yet
     assert "False" == said(status, "Stalled")
-    assert named(nodes.image(node)) == [copies.one(source, f"{made.namespace}/{made.name}")["metadata"]["name"]]
+    assert [copies.one(source, f"{made.namespace}/{made.name}")["metadata"]["name"]] == named(nodes.image(node))

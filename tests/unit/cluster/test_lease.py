@@ -282,7 +282,7 @@ def test_who_slept_for_a_minute_does_not_lead_and_says_so_before_it_asks(leader:
     assert (False, False) == (may_send, is_leading)
     assert ["won", "lost"] == words_at_first_request[:2]
     assert ["won", "lost", "won"] == leader.words
-    assert leader.leases.spec["leaseTransitions"] == 0
+    assert 0 == leader.leases.spec["leaseTransitions"]
 
 
 @pytest.mark.parametrize("is_done", [True, False], ids=["answered late", "sent late"])
