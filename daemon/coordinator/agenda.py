@@ -51,18 +51,15 @@ class Agenda:
 
     def next(self, now: Moment) -> Request | None:
         """Return the most urgent write; None where there is nothing to write."""
-        return (
-            self.urgent(now)
-            or self._desk.next(now)
-            or self._silence(now)
-            or self._farewell()
-            or self._grant(now)
-            or self._upkeep(now)
-        )
+        return self.urgent(now) or self.pressing(now) or self._upkeep(now)
 
     def urgent(self, now: Moment) -> Request | None:
         """Return the most urgent write of those that nothing goes before: withdrawals and gates."""
         return self._withdrawal(now) or self._gate(now)
+
+    def pressing(self, now: Moment) -> Request | None:
+        """Return the most urgent write of those that somebody waits for: statuses and grants."""
+        return self._desk.next(now) or self._silence(now) or self._farewell() or self._grant(now)
 
     def read(self, now: Moment) -> Request | None:
         """Return a read of a NodeImage whose state is not known; it needs no token."""

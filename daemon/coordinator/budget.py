@@ -52,6 +52,13 @@ class Budget:
                 return 0.0
             return max(SPARE_WAIT_SECONDS, (1.0 - self._tokens) / self.rate)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether less is left than comes in a second: what is written now, something else waits for."""
+        with self._lock:
+            self._fill()
+            return self._tokens < self.rate
+
     def give_back(self) -> None:
         """Return a token that was not used."""
         with self._lock:

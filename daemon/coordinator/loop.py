@@ -109,6 +109,7 @@ class CoordinatorLoop:
         self._namespaces: frozenset[str] = frozenset()
         self._is_ending = False
         self._troubles = 0
+        self._is_own_turn = False
         self._paused_until = float("-inf")
 
     def post(self, message: Message) -> None:
@@ -260,9 +261,17 @@ class CoordinatorLoop:
         return self.agenda.has_work() or any(side.has_work() for side in self._sides)
 
     def _next_write(self, now: Moment) -> Request | None:
-        """Choose what is written next; lists and secrets go before grants, which may wait for them."""
-        urgent = self.agenda.urgent(now)
-        return urgent or self._of_sides(lambda side: side.next(now)) or self.agenda.next(now)
+        """
+        Choose what is written next; lists and secrets go before grants, which may wait for them.
+
+        They take turns where tokens are short: whoever edits a list of 255 images all the time stops nobody else.
+        """
+        if (urgent := self.agenda.urgent(now)) is not None:
+            return urgent
+        own = self.agenda.pressing(now) if self._is_own_turn and self.budget.is_short else None
+        aside = self._of_sides(lambda side: side.next(now)) if own is None else None
+        self._is_own_turn = aside is not None
+        return own or aside or self.agenda.next(now)
 
     def _of_sides(self, ask: "Callable[[Side], Request | None]") -> Request | None:
         return next((request for side in self._sides if (request := ask(side)) is not None), None)

@@ -57,15 +57,16 @@ class Lists:
         return bool(self._ready)
 
     def next(self, now: Moment) -> Request | None:
-        """Return the next write: of a job, in its list's order, else of a list."""
+        """Return the next write: of a job, in its list's order, else of a list; the lists take turns."""
         going = len(self._ready.keys() | self._turns.next_seconds.keys())
         apart_seconds = going / (self._desk.write_rate * STATUS_PART)
         for key in tuple(self._ready):
             course = self._courses.get(key)
             request = self._turns.write(course, now=now, apart_seconds=apart_seconds) if course is not None else None
-            if request is not None:
-                return request
             del self._ready[key]
+            if request is not None:
+                self._ready[key] = None
+                return request
         return None
 
     def read(self, now: Moment) -> Request | None:
