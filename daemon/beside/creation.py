@@ -27,6 +27,8 @@ _NOWHERE: Final = "dry-run.invalid"
 _WEBHOOK: Final = re.compile(r'admission webhook "(?P<name>[^"]*)" denied the request:?\s*(?P<words>.*)')
 _UNANSWERED: Final = re.compile(r'failed calling webhook "(?P<name>[^"]*)":?\s*(?P<words>.*)')
 _RIGHT: Final = "cannot create resource"
+# As the API server words it of a webhook with side effects, which is not asked then.
+_NO_TRIAL: Final = "does not support dry run"
 _NO_NAMESPACE: Final = 'namespaces "'
 _OPENKRUISE: Final = frozenset({"mimagepulljob.kb.io", "vimagepulljob.kb.io"})
 
@@ -124,7 +126,7 @@ def creation_of(error: ClusterError) -> Creation:
         return Creation(outcome=Outcome.UNANSWERED, webhook=unanswered["name"], words=unanswered["words"])
     if isinstance(error, Denied) and _RIGHT in error.message:
         return Creation(outcome=Outcome.DENIED, words=error.message)
-    is_refusal = error.code in {400, 403, 409, 422}
+    is_refusal = error.code in {400, 403, 409, 422} and _NO_TRIAL not in error.message
     return Creation(outcome=Outcome.REFUSED if is_refusal else Outcome.UNKNOWN, words=error.message)
 
 

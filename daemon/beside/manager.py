@@ -20,6 +20,9 @@ NAMESPACE: Final = "kruise-system"
 NAME: Final = "kruise-manager"
 LEASE: Final = f"{NAMESPACE}/{NAME}"
 
+MOST_SECONDS: Final = 60.0
+"""However long a holder promises to hold it, one that is alive renews each few seconds."""
+
 _PATH: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
 
 
@@ -107,7 +110,7 @@ class ManagerWatch:
         now_seconds = self._clock.now().seconds
         before, self._observed = self._observed, observe(self._observed, record, now_seconds=now_seconds)
         self._has_changed = self._has_changed or (before is not None and before is not self._observed)
-        promised_seconds = record.lease_duration_seconds or LeaseTiming().duration_seconds
+        promised_seconds = min(record.lease_duration_seconds or LeaseTiming().duration_seconds, MOST_SECONDS)
         left_seconds = self._observed.since_seconds + promised_seconds - now_seconds
         if left_seconds <= 0:
             self._has_changed = False

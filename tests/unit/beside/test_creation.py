@@ -92,6 +92,10 @@ def test_a_namespace_that_is_not_there_says_nothing() -> None:
             Denied("ValidatingAdmissionPolicy 'x' denied request: no", code=403),
         ),
         (Creation(outcome=Outcome.REFUSED, words="spec.image: required"), Invalid("spec.image: required", code=422)),
+        (
+            Creation(outcome=Outcome.UNKNOWN, words='admission webhook "jobs.example.org" does not support dry run'),
+            Invalid('admission webhook "jobs.example.org" does not support dry run', code=400),
+        ),
         (Creation(outcome=Outcome.UNKNOWN, words="no answer in time"), Unreachable("no answer in time")),
         (Creation(outcome=Outcome.UNKNOWN, words="HTTP 503: busy"), ServerFailed("HTTP 503: busy", code=503)),
     ],

@@ -59,6 +59,14 @@ def test_a_lease_without_renewals_is_nobodys_after_what_it_promised(seen: Seen) 
     assert Manager(renewal=Renewal.SILENT, holder=HOLDER) == last
 
 
+def test_a_lease_that_promises_years_is_nobodys_after_a_minute_without_renewals(seen: Seen) -> None:
+    """Written once, it would keep everybody from leading for ever."""
+    seen.cluster.renew(1, seconds=2**31 - 1)
+    seen.look()
+
+    assert [Renewal.UNDECIDED, Renewal.SILENT] == [seen.renewal(after_seconds=seconds) for seconds in (59.9, 0.1)]
+
+
 def test_a_renewal_is_known_by_the_next_look(seen: Seen) -> None:
     """It leads as long as each look finds another record than the last one within what it promised."""
     seen.cluster.renew(1)
