@@ -65,7 +65,7 @@ _THEIRS: Final = frozenset({Row.THEIR_MANAGER, Row.THEIR_MANAGER_REFUSES, Row.UN
 _GATE: Final = re.compile(r"feature-gate (?P<name>\w+)")
 _HOOKS: Final = (
     "kubectl delete mutatingwebhookconfiguration/kruise-mutating-webhook-configuration "
-    "validatingwebhookconfiguration/kruise-validating-webhook-configuration"
+    "validatingwebhookconfiguration/kruise-validating-webhook-configuration --ignore-not-found"
 )
 _SCALE: Final = "kubectl scale deployment kruise-controller-manager --namespace kruise-system --replicas"
 _GUIDE: Final = "docs/migrate-from-openkruise.md"

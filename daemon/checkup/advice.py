@@ -28,7 +28,7 @@ UNKNOWN: Final = "unknown"
 TITLES: Final = {
     Row.ALONE.value: "Prewarm alone",
     Row.THEIR_MANAGER.value: "OpenKruise's manager serves the jobs",
-    Row.THEIR_MANAGER_REFUSES.value: "OpenKruise's manager leads, and refuses every job",
+    Row.THEIR_MANAGER_REFUSES.value: "OpenKruise's manager is there, and refuses every job",
     Row.LEFTOVER_WEBHOOKS.value: "webhooks of an OpenKruise that is gone",
     Row.BOTH_DAEMONS.value: "both daemons on one node",
     Row.UNDECIDED.value: "not decided yet",
@@ -101,7 +101,9 @@ def _is_told(facts: Facts, *, manager: Manager, tried: Creation) -> bool:
 def _untold(manager: Manager, tried: Creation) -> Advice:
     is_hidden = manager.renewal is Renewal.HIDDEN
     words = [*((manager.words,) if is_hidden else ()), tried.words or "a job could not be tried"]
-    rights = Way(what="have someone bind the ClusterRole prewarm-checker of docs/check.md#rights to you")
+    rights = Way(
+        what="have an administrator apply the ClusterRole prewarm-checker of docs/check.md#rights, and bind it to you"
+    )
     again = Way(what="look again, when the API server answers that", command="prewarm check")
     why = "who serves ImagePullJobs here can't be told by what was read"
     way = rights if is_hidden or tried.outcome is Outcome.DENIED else again

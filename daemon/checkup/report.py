@@ -74,9 +74,12 @@ def _crd(crd: Crd) -> str:
 
 
 def _webhook(webhook: Webhook) -> str:
+    # One that is called by a URL has no endpoints: that it answers is known by the trial.
+    is_tried = webhook.answers and "://" in webhook.service
+    answers = "it has answered" if is_tried else _ANSWERS[webhook.answers]
     return (
         f"{webhook.name} ({webhook.type} {webhook.configuration}, failurePolicy {webhook.failure_policy}) on "
-        f"{', '.join(webhook.kinds)}; {webhook.service}: {_ANSWERS[webhook.answers]}"
+        f"{', '.join(webhook.kinds)}; {webhook.service}: {answers}"
     )
 
 

@@ -87,6 +87,11 @@ def _ready(job: Job) -> Cell:
     return Cell(text=words, tone=ready_tone(job), share=counts.warm / counts.selected)
 
 
+def _ended(count: int) -> str:
+    """Say how many images have ended."""
+    return "1 has ended" if count == 1 else f"{count} have ended"
+
+
 def _images(job: Job) -> Cell | None:
     """Count a list's images, as OpenKruise's status does."""
     if job.kind != LIST:
@@ -95,7 +100,7 @@ def _images(job: Job) -> Cell | None:
     if job.desired is None:
         return Cell(text=images)
     counts = f"{job.succeeded or 0} succeeded, {job.active or 0} active, {job.failed or 0} failed"
-    return Cell(text=f"{images}: {counts}; {job.completed or 0} have ended")
+    return Cell(text=f"{images}: {counts}; {_ended(job.completed or 0)}")
 
 
 def _nodes(job: Job) -> Cell | None:

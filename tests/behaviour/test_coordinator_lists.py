@@ -199,7 +199,7 @@ def test_a_running_list_tells_its_progress(nodes: Nodes, agents: ScriptedAgents,
 
     assert (2, 1, 1, 1) == counts(status)
     assert ("2/4", {"done": 30, "total": 80}) == (status["prewarm"]["summary"], status["prewarm"]["bytes"])
-    assert "1 of 2 images are on every node" == condition(status, "Ready")["message"]
+    assert "1 of 2 images is on every node" == condition(status, "Ready")["message"]
 
 
 def test_list_parallelism_bounds_the_nodes_of_all_images_together(

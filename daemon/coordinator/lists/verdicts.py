@@ -144,4 +144,5 @@ def _unready(parts: Sequence[Part]) -> Verdict:
     if failed and groups and not any(part.is_moving for part in parts):
         return Verdict(reason=word(groups[0].reason), message=_failed(failed, of=len(parts)))
     ready = sum(part.is_ready for part in parts)
-    return Verdict(reason=Word.IN_PROGRESS.value, message=f"{ready} of {len(parts)} images are on every node")
+    verb = "is" if ready == 1 else "are"
+    return Verdict(reason=Word.IN_PROGRESS.value, message=f"{ready} of {len(parts)} images {verb} on every node")

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from daemon.checkup.documents import CheckDocument, Facts, Nodes, Step, Trial, Way
 from daemon.checkup.report import report
 from tests.unit.checkup.objects import crd, facts, webhook
@@ -80,6 +82,14 @@ def test_a_webhook_is_told_with_whether_anybody_answers() -> None:
     assert "NOBODY ANSWERS" in line("Webhooks", webhooks=(webhook(answers=False),))
     assert "has endpoints" not in line("Webhooks", webhooks=(webhook(answers=None),))
     assert "none" == line("Webhooks", webhooks=())
+
+
+def test_a_webhook_that_is_called_by_a_url_has_no_endpoints_and_is_known_by_the_trial() -> None:
+    """Its service's endpoints tell of one that has a service."""
+    by_url = msgspec.structs.replace(webhook(answers=True), service="https://10.0.0.1/validate")
+
+    assert "has endpoints" in line("Webhooks", webhooks=(webhook(answers=True),))
+    assert line("Webhooks", webhooks=(by_url,)).endswith("https://10.0.0.1/validate: it has answered")
 
 
 def test_nodes_with_nobody_are_named() -> None:

@@ -84,7 +84,7 @@ def test_its_numbers_count_images() -> None:
     assert {"warm": 4, "stale": 0, "cold": 2, "skipped": 0} == status["prewarm"]["nodes"]
     assert ("4/6", 1, 0) == tuple(status["prewarm"][name] for name in ("summary", "pulling", "waiting"))
     assert "completionTime" not in status
-    assert ("False", "InProgress", "1 of 3 images are on every node") == said(status, "Ready")
+    assert ("False", "InProgress", "1 of 3 images is on every node") == said(status, "Ready")
 
 
 def test_it_is_complete_when_every_image_is_everywhere() -> None:
