@@ -16,7 +16,7 @@ from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import LEASE, NAMESPACE
-from tests.servers.deployment import EVENTS, event
+from tests.servers.deployment import EVENTS, SECRETS, event
 from tests.servers.jobs import JobOnServer, job
 from tests.servers.nodes import GATE, NodeOnServer, taint
 
@@ -50,6 +50,7 @@ def _run(cluster: ApiServer, command: str) -> str:
         "PATH": f"{kubernetes().kubectl.parent}:{os.environ['PATH']}",
         "KUBECONFIG": str(cluster.kubeconfig),
         "KUBERC": "off",
+        "PASSWORD": "of-a-person",
     }
     line = ["bash", "-o", "pipefail", "-c", command]
     done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
@@ -62,9 +63,25 @@ def _condition(kind: str, reason: str) -> Json:
     return {"type": kind, "reason": reason, **said}
 
 
+def _add_list(deployed: ApiServer) -> None:
+    path = "/apis/apps.kruise.io/v1beta1/namespaces/default/imagelistpulljobs"
+    spec = {"images": ["registry.test/base:v1"], "completionPolicy": {"type": "Never"}}
+    body = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImageListPullJob", "metadata": {"name": "base-images"}}
+    deployed.request("POST", path, {**body, "spec": spec})
+    status = {"desired": 1, "conditions": [_condition("Ready", "AllWarm")]}
+    deployed.request("PATCH", f"{path}/base-images/status", {"status": status})
+
+
+def _add_copy(deployed: ApiServer) -> None:
+    told = {"source-key": "default/regcred", "references": "default/private-image", "mode": "batch"}
+    annotations = {f"imagepulljobs.kruise.io/{name}": text for name, text in told.items()}
+    copy = {"metadata": {"name": "regcred-5d0c2b", "annotations": annotations}}
+    deployed.request("POST", f"/api/v1/namespaces/{SECRETS}/secrets", copy)
+
+
 @pytest.fixture(scope="module")
 def cluster(deployed: ApiServer) -> ApiServer:
-    """A cluster with a coordinator's Pod and Lease, a job that is Ready, one that is stalled, and events."""
+    """A cluster with a coordinator's Pod and Lease, jobs that are Ready and stalled, a list, a copy, and events."""
     warm, stalled = (JobOnServer(deployed, "default", name) for name in ("base-image-job", "stalled"))
     failure = {"reason": "DiskLow", "count": 2, "nodes": ["worker-1", "worker-2"], "message": "1 GiB free"}
     for each, condition in ((warm, _condition("Ready", "AllWarm")), (stalled, _condition("Stalled", "NoAgent"))):
@@ -72,6 +89,8 @@ def cluster(deployed: ApiServer) -> ApiServer:
         path = f"/apis/apps.kruise.io/v1beta1/namespaces/default/imagepulljobs/{each.name}/status"
         status = {"desired": 2, "conditions": [condition], "prewarm": {"failures": [failure]}}
         deployed.request("PATCH", path, {"status": status})
+    _add_list(deployed)
+    _add_copy(deployed)
     lease = {"metadata": {"name": LEASE}, "spec": {"holderIdentity": "prewarm-coordinator-a"}}
     deployed.request("POST", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases", lease)
     told = {**event("worker-1", kind="Node"), "reason": "GateOpenedCold"}
