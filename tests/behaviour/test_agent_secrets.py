@@ -208,7 +208,7 @@ def secrets_read(agent: AgentProcess, code: str) -> float:
 def without_role(deployed: ApiServer) -> Iterator[None]:
     """The agent's right to read copies, taken away until the test has ended."""
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{SECRETS}/roles"
-    (role,) = deployed.request("GET", path)["items"]
+    role = deployed.request("GET", f"{path}/{ACCOUNT}")
     token = deployed.token(NAMESPACE, ACCOUNT)
     secret = f"/api/v1/namespaces/{SECRETS}/secrets/absent"
     deployed.request("DELETE", f"{path}/{role['metadata']['name']}")

@@ -92,7 +92,7 @@ def test_a_watcher_sees_a_change_as_it_comes(apiserver: ApiServer, namespace: st
     """A watch first yields what is there, then each change."""
     path = CONFIG_MAPS.format(namespace)
     apiserver.request("POST", path, {"metadata": {"name": "one"}})
-    events = apiserver.watch(f"{path}?watch=1")
+    events = apiserver.watch(f"{path}?watch=1&resourceVersion=0")
     first = next(events)
 
     apiserver.request("PATCH", f"{path}/one", {"data": {"key": "value"}})
@@ -106,7 +106,7 @@ def test_a_stop_ends_open_watches(apiserver: ApiServer, namespace: str) -> None:
     """A stop does not wait for a watcher, which sees a clean end."""
     path = CONFIG_MAPS.format(namespace)
     apiserver.request("POST", path, {"metadata": {"name": "one"}})
-    events = apiserver.watch(f"{path}?watch=1")
+    events = apiserver.watch(f"{path}?watch=1&resourceVersion=0")
     next(events)
 
     apiserver.stop()
@@ -119,7 +119,7 @@ def test_a_kill_cuts_open_watches(apiserver: ApiServer, namespace: str) -> None:
     """A killed server leaves a watcher with a cut connection."""
     path = CONFIG_MAPS.format(namespace)
     apiserver.request("POST", path, {"metadata": {"name": "one"}})
-    events = apiserver.watch(f"{path}?watch=1")
+    events = apiserver.watch(f"{path}?watch=1&resourceVersion=0")
     next(events)
 
     apiserver.kill()
