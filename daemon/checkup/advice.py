@@ -26,7 +26,7 @@ from daemon.checkup.steps import (
 
 UNKNOWN: Final = "unknown"
 TITLES: Final = {
-    Row.ALONE.value: "Prewarm alone",
+    Row.ALONE.value: "no OpenKruise serves the jobs",
     Row.THEIR_MANAGER.value: "OpenKruise's manager serves the jobs",
     Row.THEIR_MANAGER_REFUSES.value: "OpenKruise's manager is there, and refuses every job",
     Row.LEFTOVER_WEBHOOKS.value: "webhooks of an OpenKruise that is gone",

@@ -188,9 +188,13 @@ def _failures(account: Account) -> str:
 
 
 def _with_secrets(words: str, account: Account) -> str:
-    """Add which pull secret was not to be had, for that may be why nodes were denied the image."""
+    """Add which pull secret was not to be had, for that may be why nodes were denied the image, and what helps then."""
     trouble = account.secret_trouble
-    return words if trouble is None else f"{words}; {trouble.reason}: {trouble.message}"
+    return (
+        words
+        if trouble is None
+        else f"{words}; {trouble.reason}: {trouble.message}. The job runs again when its spec is edited"
+    )
 
 
 def _groups(groups: Sequence[ReasonCount]) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from daemon.cluster.errors import ClusterError, Denied, NotFound
 from daemon.cluster.transport import HttpApi
@@ -10,6 +11,7 @@ from daemon.display.output import write_line
 from daemon.overview.asking import FAILED, asked
 from daemon.overview.documents import Job
 from daemon.overview.jobs import LIST, job_of, list_of
+from daemon.overview.leaderless import WORDS, lacks_leader
 from daemon.overview.reading import JOBS, LISTS, REQUEST_SECONDS, Collection, Kinds, found_at, kinds_of
 from daemon.overview.switching import Course, Step, is_taken, steps_for, suspension, told, unheard
 from daemon.overview.troubles import words_for
@@ -36,13 +38,22 @@ def _switched(settings: SwitchSettings, api: HttpApi, namespace: str) -> int:
         jobs, has_failed = _all(None if settings.is_everywhere else namespace, api=api, kinds=kinds)
         if not jobs:
             write_line(sys.stderr, "No ImagePullJob and no ImageListPullJob found.")
-    for step in steps_for(jobs, is_suspending=settings.is_suspending):
+    steps = steps_for(jobs, is_suspending=settings.is_suspending)
+    for step in steps:
         try:
             has_failed |= not _done(step, settings=settings, api=api, kinds=kinds)
         except ClusterError as error:
             has_failed = True
             _complain(error)
+    if any(step.course is Course.CHANGE for step in steps):
+        _warn(api)
     return FAILED if has_failed else 0
+
+
+def _warn(api: HttpApi) -> None:
+    """Say so where nobody is there to pass on what was changed."""
+    if lacks_leader(api, now=datetime.now(UTC), timeout_seconds=REQUEST_SECONDS):
+        print(f"prewarm: {WORDS}", file=sys.stderr)
 
 
 def _named(named: Sequence[Named], *, namespace: str, api: HttpApi, kinds: Kinds) -> tuple[list[Job], bool]:

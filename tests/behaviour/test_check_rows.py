@@ -111,7 +111,7 @@ def test_ours_alone_is_nothing_to_do(cluster: ApiServer, person: Person) -> None
     assert ("renewed", "taken") == (found["facts"]["coordinator"]["state"], found["facts"]["creation"]["outcome"])
     assert [{"version": "0.1.0", "nodes": 2}] == found["facts"]["nodes"]["versions"]
     assert [] == found["notes"]
-    assert "alone: Prewarm alone" == page.splitlines()[0]
+    assert "alone: no OpenKruise serves the jobs" == page.splitlines()[0]
     assert "Nothing to do" in page.splitlines()[-1]
 
 

@@ -1,16 +1,18 @@
 """`prewarm suspend` and `resume` on a real API server: what they change, what they leave alone, and who may."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.servers.apiserver import ApiServer
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.fixtures_persons import MakeJob
 from tests.servers.jobs import JobOnServer
-from tests.servers.objects import Json
+from tests.servers.objects import Json, ObjectOnServer
 from tests.servers.persons import Person, bound
 
 
 KINDS = "/apis/apps.kruise.io/v1beta1"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/prewarm-system/leases"
 
 
 def _is_suspended(made: JobOnServer) -> bool:
@@ -138,3 +140,30 @@ def test_where_there_is_no_job_nothing_is_done(editor: Person) -> None:
 
     assert (0, "") == (done.returncode, done.stdout)
     assert "No ImagePullJob and no ImageListPullJob found." in done.stderr
+
+
+def test_it_is_said_where_no_coordinator_passes_it_on(with_roles: ApiServer, make_job: MakeJob, tmp_path: Path) -> None:
+    """To whoever may read the Lease; the job is suspended all the same."""
+    namespace = ObjectOnServer(with_roles, "/api/v1/namespaces", "prewarm-system")
+    if namespace.find() is None:
+        namespace.create({"apiVersion": "v1", "kind": "Namespace"})
+    lease = ObjectOnServer(with_roles, LEASES, "prewarm-coordinator")
+    lease.delete()
+    admin, made = Person(with_roles.kubeconfig, tmp_path / "admin"), make_job("base")
+    named = (f"job/{made.name}", "-n", made.namespace)
+
+    alone = admin.run("suspend", *named)
+    renewed_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    lease.create(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "spec": {"holderIdentity": "pod-a", "leaseDurationSeconds": 15, "renewTime": renewed_at},
+        }
+    )
+    led = admin.run("resume", *named)
+    lease.delete()
+
+    assert (0, True) == (alone.returncode, "no coordinator leads" in alone.stderr)
+    assert (0, "") == (led.returncode, led.stderr)
+    assert not _is_suspended(made)

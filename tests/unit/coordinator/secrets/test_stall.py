@@ -50,7 +50,8 @@ def test_a_failed_end_names_the_secret() -> None:
     failed = condition_of(status_of(seen_job(), account), "Failed")
 
     assert (
-        "1 of 1 nodes failed: 1 Unauthorized (n1); SecretMissing: secret team/regcred is not there" == failed["message"]
+        "1 of 1 nodes failed: 1 Unauthorized (n1); SecretMissing: secret team/regcred is not there."
+        " The job runs again when its spec is edited" == failed["message"]
     )
 
 
