@@ -96,10 +96,15 @@ class Tenant:
 
     def until_listed(self, name: str, *, version: str, completed: int) -> None:
         """Wait until so many images of a list have ended."""
-        self.of_list(name, version=version).until(
-            lambda found: found.get("status", {}).get("completed") == completed,
-            what=f"{name} has {completed} images",
-        )
+        try:
+            self.of_list(name, version=version).until(
+                lambda found: found.get("status", {}).get("completed") == completed,
+                what=f"{name} has {completed} images",
+            )
+        except TimeoutError as error:
+            for kind in ("imagepulljobs", "nodeimages"):
+                error.add_note(str(self.cluster.apiserver.request("GET", f"/apis/{GROUP}/{version}/{kind}")["items"]))
+            raise
 
     def copies(self) -> dict[str, str]:
         """Return the uids of the copies of its secret by their names."""

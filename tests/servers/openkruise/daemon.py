@@ -115,16 +115,18 @@ class Daemon:
         self._seen = node_image
         for work in self._memory.take(node_image):
             self._begin(partial(self._pull, work))
+        # Before the status is made: what ends while that is on its way has to be said next.
+        wait_seconds = FINISHED_SECONDS if self._memory.is_finished(node_image) else UNFINISHED_SECONDS
         status = self._memory.status_of(node_image)
         body = encoded(msgspec.structs.replace(node_image, status=status), release=self._release)
         is_same = body["status"] == self._written
         if is_same and time.monotonic() < self._written_seconds + REFRESH_SECONDS:
-            return FINISHED_SECONDS if self._memory.is_finished(node_image) else UNFINISHED_SECONDS
+            return wait_seconds
         if not self._takes_token():
             return UNFINISHED_SECONDS
         self._client.replace(f"{self._path}/{self._node}/status", body)
         self._written, self._written_seconds = body["status"], time.monotonic()
-        return FINISHED_SECONDS if self._memory.is_finished(node_image) else UNFINISHED_SECONDS
+        return wait_seconds
 
     def _takes_token(self) -> bool:
         now = time.monotonic()
