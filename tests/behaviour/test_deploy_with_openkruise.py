@@ -148,7 +148,7 @@ def test_coming_and_going_it_leaves_what_is_openkruise_s(
 
     with agent:
         until(lambda: agent.told("node_image_found"), what="the agent has its NodeImage", timeout_seconds=30)
-        applied.kubectl("delete", "-k", OVERLAY)
+        applied.kubectl("delete", "-k", OVERLAY, "--ignore-not-found")
 
     assert "" == applied.kubectl("get", "-k", OVERLAY, "--ignore-not-found", "-o", "name")
     assert before == {path: applied.request("GET", path) for path in openkruise}
