@@ -27,6 +27,14 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f"{text!r} is outside the years 1 to 9999") from error
 
 
+def time_or_none(raw: object) -> datetime | None:
+    """Return the time that stands in an object; None for none, or for what is no time."""
+    try:
+        return parse_time(raw) if isinstance(raw, str) else None
+    except ValueError:
+        return None
+
+
 def later(at: datetime, *, seconds: float) -> datetime:
     """Return the time so long after another; the last there is where that lies beyond all years."""
     try:

@@ -4,7 +4,7 @@ Which version of a kind an API server serves: v1beta1 where it does, else v1alph
 A kind is looked for, not the group: OpenKruise has served another kind of the group as v1beta1 since 0.7.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from daemon.api.rules.metadata import GROUP
@@ -23,9 +23,18 @@ def served_version(api: Api, resource: str, *, timeout_seconds: float) -> str:
         NotFound: the server has it in none of them: the CRD is not installed.
         ClusterError: it could not be asked.
     """
-    for version in _BEST_FIRST:
-        if resource in _resources(api, version, timeout_seconds=timeout_seconds):
-            return version
+    return wanted_version(served_versions(api, (resource,), timeout_seconds=timeout_seconds), resource)
+
+
+def wanted_version(served: Mapping[str, str], resource: str) -> str:
+    """
+    Return the version of a resource that has to be served, out of what `served_versions` has found.
+
+    Raises:
+        NotFound: it is served in none of them: the CRD is not installed.
+    """
+    if resource in served:
+        return served[resource]
     words = f"the API server serves {resource} of {GROUP} neither as v1beta1 nor as v1alpha1: are the CRDs installed?"
     raise NotFound(words, code=404)
 

@@ -6,7 +6,6 @@ have in common are one object in memory (sharing.py).
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,7 +15,7 @@ from daemon.api.names import is_dns_subdomain
 from daemon.api.objects import Parsed, read_object
 from daemon.api.rules.imagepulljob import read_image_pull_job
 from daemon.api.rules.metadata import GROUP
-from daemon.api.times import parse_time
+from daemon.api.times import time_or_none
 from daemon.coordinator.decoding_nodeimage import node_image_of
 from daemon.coordinator.objectmeta import ObjectMeta, Owner
 from daemon.coordinator.salvage import salvage
@@ -242,17 +241,8 @@ def _progress_of(raw: object) -> JobProgress:
     generation, ours = raw.get("observedGeneration"), raw.get("prewarm")
     return JobProgress(
         observed_generation=generation if type(generation) is int else 0,
-        start_time=_time(raw.get("startTime")),
-        completion_time=_time(raw.get("completionTime")),
-        last_refresh_time=_time(ours.get("lastRefreshTime")) if isinstance(ours, dict) else None,
+        start_time=time_or_none(raw.get("startTime")),
+        completion_time=time_or_none(raw.get("completionTime")),
+        last_refresh_time=time_or_none(ours.get("lastRefreshTime")) if isinstance(ours, dict) else None,
         raw=raw,
     )
-
-
-def _time(raw: object) -> datetime | None:
-    if not isinstance(raw, str):
-        return None
-    try:
-        return parse_time(raw)
-    except ValueError:
-        return None

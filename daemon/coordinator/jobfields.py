@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from daemon.api.fields import INT64_MAX
-from daemon.api.times import format_time, parse_time
+from daemon.api.times import format_time, time_or_none
 from daemon.coordinator.account import DIGESTS, NODES_A_REASON, REASONS, Account, ReasonCount
 from daemon.coordinator.conditions import LONGEST_MESSAGE
 from daemon.coordinator.verdicts import word
@@ -95,10 +95,7 @@ def number(fields: object, *path: str) -> int:
 
 def time_in(fields: Mapping[str, object], name: str) -> datetime | None:
     """Return a time that stands in a status; None for none, or for what is no time."""
-    try:
-        return parse_time(str(fields.get(name, "")))
-    except ValueError:
-        return None
+    return time_or_none(fields.get(name))
 
 
 def _time(at: datetime | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from daemon.clock import Clock
 from daemon.cluster.backoff import asked_seconds, backoff_seconds
-from daemon.cluster.discovery import served_version, served_versions
+from daemon.cluster.discovery import served_versions, wanted_version
 from daemon.cluster.errors import ClusterError
 from daemon.cluster.interface import RawApi, Telemetry, WatchApi
 from daemon.config import CoordinatorSettings
@@ -165,8 +165,8 @@ class Term:
         failures = 0
         while not self._stopping.is_set():
             try:
-                version = served_version(self._api, _JOBS, timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
                 served = served_versions(self._api, (_JOBS, _LISTS), timeout_seconds=DISCOVERY_TIMEOUT_SECONDS)
+                version = wanted_version(served, _JOBS)
                 return Paths(version, has_lists=served.get(_LISTS) == version)
             except ClusterError as error:
                 failures += 1

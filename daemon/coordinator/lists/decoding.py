@@ -1,7 +1,6 @@
 """From the API server's JSON to what a coordinator keeps of an ImageListPullJob."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -9,7 +8,7 @@ import msgspec
 from daemon.api.imagepulljob import ImageListPullJob
 from daemon.api.objects import read_object
 from daemon.api.rules.imagelistpulljob import read_image_list_pull_job
-from daemon.api.times import parse_time
+from daemon.api.times import time_or_none
 from daemon.coordinator.lists.seen import ListProgress, SeenList
 from daemon.coordinator.objectmeta import ObjectMeta
 from daemon.coordinator.salvage import salvage
@@ -76,14 +75,7 @@ def _progress_of(raw: object) -> ListProgress:
     generation = raw.get("observedGeneration")
     return ListProgress(
         observed_generation=generation if type(generation) is int else 0,
-        start_time=_time(raw.get("startTime")),
-        completion_time=_time(raw.get("completionTime")),
+        start_time=time_or_none(raw.get("startTime")),
+        completion_time=time_or_none(raw.get("completionTime")),
         raw=raw,
     )
-
-
-def _time(raw: object) -> datetime | None:
-    try:
-        return parse_time(raw) if isinstance(raw, str) else None
-    except ValueError:
-        return None
