@@ -32,11 +32,17 @@ class Died(msgspec.Struct, frozen=True):
 
 
 class Ending:
-    """Waits for the end of the process; a context that restores the signals' handlers."""
+    """
+    Waits for the end of the process; a context that restores the signals' handlers.
+
+    Once a signal has ended the wait, both are ignored instead, for good: what is left is to hand over the exit code,
+    and a second one that came in that moment would put its own in the place of it.
+    """
 
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Signalled | Died] = queue.SimpleQueue()
         self._before: dict[signal.Signals, Handler] = {}
+        self._is_told = False
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
@@ -48,7 +54,8 @@ class Ending:
     ) -> None:
         for number, handler in self._before.items():
             # None: one that Python did not set, which it cannot set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            before = signal.SIG_DFL if handler is None else handler
+            signal.signal(number, signal.SIG_IGN if self._is_told else before)
 
     def died(self, thread: str, error: BaseException) -> None:
         """Note that a thread is over, from that thread."""
@@ -60,7 +67,9 @@ class Ending:
             # A signal that comes in the moment before a wait begins does not end that wait: Python looks at signals
             # between two instructions, and a lock that is being waited for is one.
             with contextlib.suppress(queue.Empty):
-                return self._inbox.get(timeout=LOOK_SECONDS)
+                end = self._inbox.get(timeout=LOOK_SECONDS)
+                self._is_told = isinstance(end, Signalled)
+                return end
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         # SimpleQueue's put is reentrant, so a handler may call it.

@@ -1,7 +1,8 @@
-"""What ends an agent: the first of a signal and a part's death; the handlers of signals are lent, not taken."""
+"""What ends an agent: the first of a signal and a part's death; what becomes of signals afterwards."""
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,6 +10,15 @@ from daemon.ending import Died, Ending, Signalled
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def _handlers_again() -> Iterator[None]:
+    """The test's own process goes on after what ends here."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -48,3 +58,15 @@ def test_handlers_are_as_before_afterwards() -> None:
         raise ZeroDivisionError
 
     assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_after_the_end_does_not_take_the_exit_code(number: signal.Signals) -> None:
+    """It may come while the interpreter ends, when no handler of ours is left; what was ended in order says so."""
+    with Ending() as ending:
+        os.kill(os.getpid(), signal.SIGTERM)
+        ending.wait()
+
+    os.kill(os.getpid(), number)
+
+    assert [signal.SIG_IGN, signal.SIG_IGN] == [signal.getsignal(each) for each in SIGNALS]
