@@ -2,7 +2,7 @@
 Where each server's program comes from: PATH where the right one is there, else the cache, filled by setup/.
 
 Two containerds matter: the oldest that the system packages (1.6 on Debian 12, 1.7 on Ubuntu 24.04), and 2.x, built
-from Go modules. kube-apiserver and kubectl are built too; KUBEBUILDER_ASSETS names a folder with one's own instead.
+from Go modules. Kubernetes' programs are built too; KUBEBUILDER_ASSETS names a folder with an API server of one's own.
 Run as a program (`python -m tests.servers.binaries`), it brings all of them.
 """
 
@@ -20,10 +20,15 @@ from tests.servers.setup.commands import CommandFailed, announce
 
 
 MODULE = Path(__file__).parent / "containerd2"
-COMMANDS = tuple(f"github.com/containerd/containerd/v2/cmd/{name}" for name in ("containerd", "ctr"))
+SHIM = "containerd-shim-runc-v2"
+COMMANDS = tuple(f"github.com/containerd/containerd/v2/cmd/{name}" for name in ("containerd", SHIM, "ctr"))
 
 KUBERNETES = Path(__file__).parent / "kubernetes"
-KUBERNETES_COMMANDS = tuple(f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kubectl"))
+CONTROLLERS = "kube-controller-manager"
+SCHEDULER = "kube-scheduler"
+KUBERNETES_COMMANDS = tuple(
+    f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", CONTROLLERS, SCHEDULER, "kubectl", "kubelet")
+)
 ASSETS = "KUBEBUILDER_ASSETS"
 
 OLDEST = "1.6"
@@ -54,6 +59,16 @@ class KubernetesBinaries(msgspec.Struct, frozen=True, kw_only=True):
     def version(self) -> str:
         """The API server's version, such as 1.34.4."""
         return _version(self.kube_apiserver)
+
+
+class NodeBinaries(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a cluster of an API server, and a machine with a containerd a node."""
+
+    kube_controller_manager: Path
+    kube_scheduler: Path
+    kubelet: Path
+    runc: Path
+    cni: Path
 
 
 def containerd(name: str = OLDEST) -> ContainerdBinaries:
@@ -96,6 +111,25 @@ def kubernetes() -> KubernetesBinaries:
         return _assets(Path(assets).absolute())
     built = _kubernetes_built()
     return KubernetesBinaries(etcd=_etcd(), kube_apiserver=built / "kube-apiserver", kubectl=built / "kubectl")
+
+
+def node() -> NodeBinaries:
+    """
+    Return what runs beside an API server and on a node, bringing it first where it is absent.
+
+    Raises:
+        CommandFailed: one could not be downloaded or built.
+    """
+    built = _kubernetes_built()
+    found = shutil.which("runc")
+    plugins = Path("/usr/lib/cni")
+    return NodeBinaries(
+        kube_controller_manager=built / CONTROLLERS,
+        kube_scheduler=built / SCHEDULER,
+        kubelet=built / "kubelet",
+        runc=Path(found) if found else apt.unpacked("runc") / "usr/sbin/runc",
+        cni=plugins if (plugins / "bridge").exists() else apt.unpacked("containernetworking-plugins") / "usr/lib/cni",
+    )
 
 
 def kubectl() -> Path:
@@ -164,6 +198,7 @@ def main() -> int:
         announce(f"etcd {_version(brought.etcd)}: {brought.etcd}")
         announce(f"kube-apiserver {brought.version}: {brought.kube_apiserver}")
         announce(f"kubectl: {brought.kubectl}")
+        announce(f"what a node has: {node()}")
     except (CommandFailed, FileNotFoundError) as error:
         announce(str(error))
         return 1
