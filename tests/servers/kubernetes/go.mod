@@ -1,6 +1,6 @@
-// Kubernetes for the tests: control plane, kubelet and kubectl. 1.34 is the last whose kubelet still runs on cgroup v1, as many CI machines
-// have it; the newest patch of it that the modules have. Each k8s.io module that Kubernetes keeps in its own tree is
-// replaced by the release that was made of it: Kubernetes asks for v0.0.0, which exists nowhere.
+// Kubernetes for the tests: control plane, kubelet and kubectl. 1.34 is the last whose kubelet still runs on cgroup v1,
+// as many CI machines have it; the newest patch of it that the modules have. Each k8s.io module that Kubernetes keeps in
+// its own tree is replaced by the release that was made of it: Kubernetes asks for v0.0.0, which exists nowhere.
 module prewarm.internal/kubernetes
 
 go 1.24.0
