@@ -32,7 +32,13 @@ LEAVING_TAINTS: Final = (
     "karpenter.sh/disrupted",
     "karpenter.sh/disruption",
 )
-_VIRTUAL_KUBELET: Final = "virtual-kubelet"
+# Labels by which a node says that it has no runtime: virtual-kubelet's, EKS Fargate's, Liqo's, TKE's.
+VIRTUAL_LABELS: Final = {
+    "type": "virtual-kubelet",
+    "eks.amazonaws.com/compute-type": "fargate",
+    "liqo.io/type": "virtual-node",
+    "node.kubernetes.io/instance-type": "eklet",
+}
 _VIRTUAL_KUBELET_TAINT: Final = "virtual-kubelet.io/provider"
 _OS_LABEL: Final = "kubernetes.io/os"
 _API_VERSION: Final = "apps.kruise.io/v1beta1"
@@ -178,9 +184,9 @@ def _leaving(taints: Iterable[Taint]) -> str:
 
 
 def _agentless(labels: dict[str, str], *, taints: Iterable[Taint], info: _NodeInfo) -> str:
-    is_virtual = labels.get("type") == _VIRTUAL_KUBELET or any(each.key == _VIRTUAL_KUBELET_TAINT for each in taints)
-    if is_virtual:
-        return "a virtual-kubelet node"
+    is_labelled = any(labels.get(key) == value for key, value in VIRTUAL_LABELS.items())
+    if is_labelled or any(each.key == _VIRTUAL_KUBELET_TAINT for each in taints):
+        return "a virtual node"
     system = labels.get(_OS_LABEL) or info.operating_system
     return "" if system in ("", "linux") else TEXTS.one(f"a {system} node")
 

@@ -13,6 +13,7 @@ import yaml
 from daemon import __version__
 from daemon.cli import _parser
 from daemon.config import AgentSettings
+from daemon.coordinator.decoding import VIRTUAL_LABELS
 from daemon.runtime.detection import CANDIDATES
 from tests.rights import documented, granted
 
@@ -94,12 +95,14 @@ def test_mounts_of_other_containers_end_when_the_host_ends_them() -> None:
 
 
 def test_the_agent_runs_on_every_linux_node_with_a_runtime() -> None:
-    """No taint keeps it away, but virtual nodes and other systems do."""
+    """No taint keeps it away, but virtual nodes and other systems do: those that the coordinator grants nothing."""
     (term,) = POD["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
 
     assert [{"operator": "Exists"}] == POD["tolerations"]
     assert {"kubernetes.io/os": "linux"} == POD["nodeSelector"]
-    assert [{"key": "type", "operator": "NotIn", "values": ["virtual-kubelet"]}] == term["matchExpressions"]
+    assert [{"key": key, "operator": "NotIn", "values": [value]} for key, value in VIRTUAL_LABELS.items()] == (
+        term["matchExpressions"]
+    )
 
 
 def test_the_agent_pushes_no_pod_off_a_node() -> None:
@@ -125,10 +128,19 @@ def test_a_new_version_replaces_a_tenth_of_the_agents_at_a_time() -> None:
     assert 30 == POD["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize(("probe", "path"), [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")])
+@pytest.mark.parametrize(
+    ("probe", "path"), [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
+)
 def test_a_probe_asks_its_own_question(probe: str, path: str) -> None:
     """A loop that stands still is restarted; a runtime or API server that is away only makes the Pod unready."""
     assert {"path": path, "port": "http"} == CONTAINER[probe]["httpGet"]
+
+
+def test_a_slow_start_is_no_standstill() -> None:
+    """On a busy node it may take two minutes, and where it does not the Pod is ready within a second of it."""
+    startup = CONTAINER["startupProbe"]
+
+    assert (1, 120) == (startup["periodSeconds"], startup["failureThreshold"])
 
 
 def test_the_arguments_are_ones_that_the_command_takes() -> None:

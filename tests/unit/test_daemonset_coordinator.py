@@ -123,10 +123,19 @@ def test_it_is_not_throttled() -> None:
     assert {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "384Mi"}} == CONTAINER["resources"]
 
 
-@pytest.mark.parametrize(("probe", "path"), [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")])
+@pytest.mark.parametrize(
+    ("probe", "path"), [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
+)
 def test_a_probe_asks_its_own_question(probe: str, path: str) -> None:
     """A loop that stands still is restarted; an API server that is away only makes the Pod unready."""
     assert {"path": path, "port": "http"} == CONTAINER[probe]["httpGet"]
+
+
+def test_a_slow_start_is_no_standstill() -> None:
+    """On a busy node it may take two minutes, and where it does not the Pod is ready within a second of it."""
+    startup = CONTAINER["startupProbe"]
+
+    assert (1, 120) == (startup["periodSeconds"], startup["failureThreshold"])
 
 
 def test_the_arguments_are_ones_that_the_command_takes() -> None:

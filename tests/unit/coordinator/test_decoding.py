@@ -120,9 +120,13 @@ def test_a_node_with_another_taint_stays(key: str) -> None:
         ({"kubernetes.io/os": "linux"}, [], "windows", ""),
         ({"kubernetes.io/os": "windows"}, [], "", "a windows node"),
         ({}, [], "windows", "a windows node"),
-        ({"type": "virtual-kubelet", "kubernetes.io/os": "linux"}, [], "linux", "a virtual-kubelet node"),
+        ({"type": "virtual-kubelet", "kubernetes.io/os": "linux"}, [], "linux", "a virtual node"),
         ({"type": "large"}, [], "linux", ""),
-        ({}, [{"key": "virtual-kubelet.io/provider", "value": "aci"}], "linux", "a virtual-kubelet node"),
+        ({"eks.amazonaws.com/compute-type": "fargate"}, [], "linux", "a virtual node"),
+        ({"eks.amazonaws.com/compute-type": "hybrid"}, [], "linux", ""),
+        ({"liqo.io/type": "virtual-node"}, [], "linux", "a virtual node"),
+        ({"node.kubernetes.io/instance-type": "eklet"}, [], "linux", "a virtual node"),
+        ({}, [{"key": "virtual-kubelet.io/provider", "value": "aci"}], "linux", "a virtual node"),
     ],
 )
 def test_a_node_where_no_agent_can_run_says_why(

@@ -37,7 +37,7 @@ def test_a_node_has_its_node_image_at_once(node: SeenNode) -> None:
 
 @pytest.mark.parametrize(
     "node",
-    [_node(agentless="a virtual-kubelet node"), _node(agentless="a windows node"), _node(leaving="deletionTimestamp")],
+    [_node(agentless="a virtual node"), _node(agentless="a windows node"), _node(leaving="deletionTimestamp")],
 )
 def test_a_node_without_use_for_one_gets_none(node: SeenNode) -> None:
     """Where no agent can run, or the Node is going, nothing is made."""
@@ -94,6 +94,6 @@ def test_labels_follow_the_nodes(found: dict[str, str], earlier: dict[str, str])
 
 def test_the_node_image_of_an_agentless_node_is_left_alone() -> None:
     """One that was made before the label of a virtual node appeared is neither removed nor changed."""
-    virtual = _node(agentless="a virtual-kubelet node")
+    virtual = _node(agentless="a virtual node")
 
     assert None is upkeep_of(virtual, _image(labels_hash=1))
