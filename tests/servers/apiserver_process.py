@@ -37,7 +37,7 @@ class ControlPlane:
         self.programs = binaries.kubernetes()
         self._port = HeldPort()
         self.has_ipv6 = self._port.has_ipv6
-        self.access = _certified(folder, url=f"https://127.0.0.1:{self._port.number}")
+        self.access = certified(folder, url=f"https://127.0.0.1:{self._port.number}")
         self.kubeconfig = write_kubeconfig(folder / "kubeconfig", self.access)
         self._etcd = Etcd(self.programs.etcd, folder)
         self._requests = Requests(self.access)
@@ -99,37 +99,49 @@ class ControlPlane:
 
     def _flags(self) -> Sequence[str]:
         return (
-            f"--etcd-servers={self._etcd.url}",
-            "--bind-address=0.0.0.0",
+            *usual_flags(self.folder, etcd_url=self._etcd.url),
             f"--secure-port={self._port.number}",
             "--permit-port-sharing",
-            f"--tls-cert-file={self.folder / 'server.crt'}",
-            f"--tls-private-key-file={self.folder / 'server.key'}",
-            f"--client-ca-file={self.folder / 'ca.crt'}",
-            f"--service-account-issuer={ISSUER}",
-            f"--service-account-key-file={self.folder / 'accounts.key'}",
-            f"--service-account-signing-key-file={self.folder / 'accounts.key'}",
-            "--authorization-mode=Node,RBAC",
-            "--enable-admission-plugins=NodeRestriction",
-            "--allow-privileged",
-            # Otherwise one open watch holds a stop up for a minute.
-            "--shutdown-watch-termination-grace-period=1s",
-            "--service-cluster-ip-range=10.0.0.0/24",
             # The Endpoints of the kubernetes Service may not be loopback's, and nobody asks for them here.
             "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
         )
 
 
-def _certified(folder: Path, *, url: str) -> Access:
+def usual_flags(folder: Path, *, etcd_url: str) -> Sequence[str]:
+    """Return kube-apiserver's flags with the files of `certified` in `folder`; its address and port are not in them."""
+    return (
+        f"--etcd-servers={etcd_url}",
+        "--bind-address=0.0.0.0",
+        f"--tls-cert-file={folder / 'server.crt'}",
+        f"--tls-private-key-file={folder / 'server.key'}",
+        f"--client-ca-file={folder / 'ca.crt'}",
+        f"--service-account-issuer={ISSUER}",
+        f"--service-account-key-file={folder / 'accounts.key'}",
+        f"--service-account-signing-key-file={folder / 'accounts.key'}",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        "--allow-privileged",
+        # Otherwise one open watch holds a stop up for a minute.
+        "--shutdown-watch-termination-grace-period=1s",
+        "--service-cluster-ip-range=10.0.0.0/24",
+    )
+
+
+def certified(folder: Path, *, url: str, names: Sequence[str] = SERVER_NAMES) -> Access:
     """Write a CA, the server's and an administrator's certificate, and the key of service account tokens."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.crt")
-    server = authority.issue_cert(*SERVER_NAMES, common_name="kube-apiserver")
+    authority.private_key_pem.write_to_path(folder / "ca.key")
+    write_certificate(authority.issue_cert(*names, common_name="kube-apiserver"), folder / "server")
     # Without a name of a host the certificate gets an extension that Go refuses.
     admin = authority.issue_cert("admin.test", common_name="admin", organization_name="system:masters")
-    for name, issued in (("server", server), ("admin", admin)):
-        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.crt")
-        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+    write_certificate(admin, folder / "admin")
     authority.issue_cert("accounts.test").private_key_pem.write_to_path(folder / "accounts.key")
     return Access(url=url, ca_file=folder / "ca.crt", certificate=folder / "admin.crt", key=folder / "admin.key")
+
+
+def write_certificate(issued: trustme.LeafCert, path: Path) -> None:
+    """Write a certificate beside its key, to `path` with .crt and .key."""
+    issued.cert_chain_pems[0].write_to_path(path.with_name(f"{path.name}.crt"))
+    issued.private_key_pem.write_to_path(path.with_name(f"{path.name}.key"))

@@ -8,7 +8,6 @@ after a kill. Plugins that write elsewhere (/opt, /run/nri) are off.
 import json
 import os
 import socket
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,11 @@ from typing import Self
 
 from tests.servers import cri
 from tests.servers.binaries import ContainerdBinaries
+from tests.servers.ctr import Ctr
 from tests.servers.disks import has_overlay
 from tests.servers.processes import Process
 
 
-NAMESPACE = "k8s.io"
 Setting = bool | int | str
 
 _DISABLED = (
@@ -143,34 +142,26 @@ class Containerd:
         """
         cri.pull(self.endpoint, reference, user=user, timeout_seconds=timeout_seconds)
 
-    def ctr(self, *arguments: str, timeout_seconds: float = 60) -> str:
-        """
-        Return what containerd's own client prints, in Kubernetes' namespace.
+    @property
+    def client(self) -> Ctr:
+        """Its own client."""
+        return Ctr(self.binaries.ctr, self.socket)
 
-        Raises:
-            subprocess.CalledProcessError: it ended with an error; its words are in `stderr`.
-        """
-        command = [str(self.binaries.ctr), "--address", str(self.socket), "--namespace", NAMESPACE, *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout_seconds)
-        return done.stdout
+    def ctr(self, *arguments: str, timeout_seconds: float = 60) -> str:
+        """Return what containerd's own client prints; see Ctr.run."""
+        return self.client.run(*arguments, timeout_seconds=timeout_seconds)
 
     def images(self) -> dict[str, str]:
-        """
-        Return each image's name and the digest of its manifest or index, as containerd's own client tells them.
-
-        CRI's own records, which are named by the image's ID alone, are left out.
-        """
-        rows = [line.split() for line in self.ctr("images", "ls").splitlines()[1:]]
-        return {row[0]: row[2] for row in rows if not row[0].startswith("sha256:")}
+        """Return each image's name and the digest of its manifest or index; see Ctr.images."""
+        return self.client.images()
 
     def blobs(self) -> set[str]:
         """Return the digests of all finished content."""
-        return set(self.ctr("content", "ls", "--quiet").split())
+        return self.client.blobs()
 
     def leases(self) -> dict[str, str]:
         """Return each lease's id and its labels as printed."""
-        rows = [line.split(maxsplit=2) for line in self.ctr("leases", "ls").splitlines()[1:]]
-        return {row[0]: row[2].strip() if len(row) > 2 else "" for row in rows}
+        return self.client.leases()
 
     def _connects(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:

@@ -81,11 +81,13 @@ class Push:
         seed: int = 0,
         platform: str = "linux/amd64",
         config_padding_bytes: int = 0,
+        entrypoint: Sequence[str] = (),
     ) -> PushedImage:
         """
         Push an image and point the tag at it, which moves a tag that exists.
 
-        A number in `layers` stands for a layer of that many bytes, whose content depends on `seed` and its place.
+        A number in `layers` stands for a layer of that many bytes, whose content depends on `seed` and its place. With
+        an `entrypoint` a Pod can run it.
         """
         specs = [
             layer if isinstance(layer, Layer) else Layer(size_bytes=layer, seed=seed * 1000 + place)
@@ -93,9 +95,9 @@ class Push:
         ]
         archives = [archive(spec) for spec in specs]
         blobs = [self._blob(repository, compressed(tar, spec)) for tar, spec in zip(archives, specs, strict=True)]
-        config = self._blob(
-            repository, _config(archives, platform=platform, seed=seed, padding_bytes=config_padding_bytes)
-        )
+        labels = {"seed": str(seed), "padding": "x" * config_padding_bytes}
+        settings = {"Labels": labels, **({"Entrypoint": [*entrypoint]} if entrypoint else {})}
+        config = self._blob(repository, _config(archives, platform=platform, settings=settings))
         descriptors = [_descriptor(blob, TAR + spec.compression) for blob, spec in zip(blobs, specs, strict=True)]
         manifest = _document(MANIFEST, config=_descriptor(config, CONFIG), layers=descriptors)
         digest = self.manifest(repository, tag, manifest, media_type=MANIFEST)
@@ -178,14 +180,11 @@ class Push:
         return answer
 
 
-def _config(archives: Sequence[bytes], *, platform: str, seed: int, padding_bytes: int) -> bytes:
+def _config(archives: Sequence[bytes], *, platform: str, settings: Mapping[str, object]) -> bytes:
     system, architecture = platform.split("/")
     ids = [_digest(archive) for archive in archives]
     rootfs = {"type": "layers", "diff_ids": ids}
-    labels = {"seed": str(seed), "padding": "x" * padding_bytes}
-    return json.dumps(
-        {"architecture": architecture, "os": system, "config": {"Labels": labels}, "rootfs": rootfs}
-    ).encode()
+    return json.dumps({"architecture": architecture, "os": system, "config": settings, "rootfs": rootfs}).encode()
 
 
 def _document(media_type: str, **fields: object) -> bytes:

@@ -20,12 +20,13 @@ class Compression(StrEnum):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer with size_bytes of random content from `seed`, in `files` files of equal size."""
+    """A layer with size_bytes of random content from `seed`, in `files` files of equal size, and programs by name."""
 
     size_bytes: int
     seed: int = 0
     files: int = 1
     compression: Compression = Compression.NONE
+    programs: dict[str, bytes] = {}
 
 
 def archive(layer: Layer) -> bytes:
@@ -38,6 +39,10 @@ def archive(layer: Layer) -> bytes:
             entry = tarfile.TarInfo(f"data-{layer.seed}-{number}")
             entry.size = size
             tar.addfile(entry, io.BytesIO(_random_bytes(source, size)))
+        for name, content in layer.programs.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 

@@ -11,6 +11,7 @@ import ctypes
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +26,33 @@ SO_ATTACH_FILTER = 26
 _TAKE_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
-class Network:
-    """A way to the server at 127.0.0.1:server_port, from a free port that it keeps; thread-safe."""
+Connect = Callable[[], socket.socket]
+Listen = Callable[[int], socket.socket]
 
-    def __init__(self, server_port: int) -> None:
+
+def loopback(port: int) -> Connect:
+    """Return how to reach the server at 127.0.0.1:port."""
+    return lambda: socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
+
+
+def listen_on_loopback(port: int) -> socket.socket:
+    """Listen at 127.0.0.1; port 0 is a free one."""
+    return socket.create_server(("127.0.0.1", port))
+
+
+class Network:
+    """
+    A way to a server, from a free port that it keeps; thread-safe.
+
+    Arguments:
+        server_port: the server's on 127.0.0.1, or how to reach it elsewhere.
+        listen: where its own port is: on 127.0.0.1 where nothing else is said.
+    """
+
+    def __init__(self, server_port: int | Connect, *, listen: Listen = listen_on_loopback) -> None:
         self.port = 0
-        self._server_port = server_port
+        self._connect = loopback(server_port) if isinstance(server_port, int) else server_port
+        self._listen = listen
         self._listener: socket.socket | None = None
         self._changed = threading.Condition()
         self._is_stalled = False
@@ -94,7 +116,7 @@ class Network:
 
     def accept(self) -> None:
         """Take connections, again on the same port after `refuse`."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = self._listen(self.port)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._take, args=(self._listener,), name="network", daemon=True).start()
 
@@ -108,7 +130,7 @@ class Network:
 
     def _carry(self, client: socket.socket) -> None:
         try:
-            server = socket.create_connection(("127.0.0.1", self._server_port), timeout=CONNECT_SECONDS)
+            server = self._connect()
         except OSError:
             # Not by a reset: one that comes before the client's TLS begins makes CPython 3.11 lose the client's socket.
             client.close()
