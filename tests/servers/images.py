@@ -8,6 +8,7 @@ another image. Layers are tar archives of incompressible files that a runtime re
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import urllib3
@@ -102,6 +103,19 @@ class Push:
         manifest = _document(MANIFEST, config=_descriptor(config, CONFIG), layers=descriptors)
         digest = self.manifest(repository, tag, manifest, media_type=MANIFEST)
         return self._pushed(repository, tag, digest, image_id=config.digest, layers=tuple(blobs))
+
+    def layout(self, repository: str, folder: Path, *, tag: str = "latest") -> PushedImage:
+        """Push the image of an OCI image layout as it is, and point the tag at it."""
+        blobs = folder / "blobs/sha256"
+        found = json.loads((folder / "index.json").read_text())["manifests"][0]
+        content = (blobs / found["digest"].removeprefix("sha256:")).read_bytes()
+        manifest = json.loads(content)
+        config, *layers = (
+            self._blob(repository, (blobs / each["digest"].removeprefix("sha256:")).read_bytes())
+            for each in (manifest["config"], *manifest["layers"])
+        )
+        digest = self.manifest(repository, tag, content, media_type=found["mediaType"])
+        return self._pushed(repository, tag, digest, image_id=config.digest, layers=tuple(layers))
 
     def index(self, repository: str, images: Mapping[str, PushedImage], *, tag: str = "latest") -> PushedImage:
         """Push an index of images of the same repository, keyed by platform such as linux/arm64."""

@@ -40,6 +40,14 @@ def kept(name: str, fill: Callable[[Path], None]) -> Path:
     return final
 
 
+def forget_old(group: Path, *, kept: int) -> None:
+    """Remove all but the newest entries of a folder of them; the one that a run is using is among those."""
+    entries = [each for each in group.iterdir() if each.is_dir() and not each.name.endswith(".partial")]
+    for each in sorted(entries, key=lambda each: each.stat().st_mtime)[:-kept]:
+        shutil.rmtree(each, ignore_errors=True)
+        each.with_name(f"{each.name}.lock").unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock that goes with `path`, over threads and processes; the kernel frees it when a process dies."""

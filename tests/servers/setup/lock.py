@@ -14,9 +14,11 @@ from tests.servers.setup.commands import announce, run
 
 
 UV = Path(__file__).parent / "uv.txt"
+# A group alone leaves the project's own dependencies out.
 LOCKS = {
-    Path("requirements/base.txt"): (),
-    Path("requirements/dev.txt"): ("--all-extras", "--group", "build", "--group", "dev"),
+    Path("requirements/base.txt"): ("pyproject.toml",),
+    Path("requirements/build.txt"): ("--group", "build"),
+    Path("requirements/dev.txt"): ("pyproject.toml", "--all-extras", "--group", "build", "--group", "dev"),
 }
 OPTIONS = (
     "--quiet",
@@ -34,9 +36,7 @@ def main() -> None:
     uv = _uv()
     for lock, selection in LOCKS.items():
         announce(f"resolving {lock}")
-        run(
-            [uv, "pip", "compile", *OPTIONS, *selection, "--upgrade", "-o", lock, "pyproject.toml"], timeout_seconds=600
-        )
+        run([uv, "pip", "compile", *OPTIONS, *selection, "--upgrade", "-o", lock], timeout_seconds=600)
 
 
 def _uv() -> Path:

@@ -1,0 +1,116 @@
+"""
+Builds the node image from the Dockerfile on a base of this system's own release, once a content.
+
+What comes out is an OCI image layout in the cache. What the person's pip needs travels as build secrets, and is in no
+layer of it.
+"""
+
+import hashlib
+from pathlib import Path
+
+from tests.servers.setup import cache, debian, pip
+from tests.servers.setup.buildah import Buildah, buildah
+from tests.servers.setup.commands import announce
+
+
+PROJECT = Path(__file__).parents[3]
+# What the build reads; .dockerignore lets no more into it.
+INPUTS = (
+    "Dockerfile",
+    ".dockerignore",
+    "LICENSE",
+    "README.md",
+    "daemon",
+    "hatch_build.py",
+    "protos",
+    "pyproject.toml",
+    "requirements/base.txt",
+    "requirements/build.txt",
+)
+GENERATED = ("wire", "__pycache__")
+# So many are kept, the newest: a run may still use the one before.
+KEPT = 5
+
+_BASE = """
+FROM scratch
+ADD root.tar /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
+CMD ["python3"]
+"""
+
+
+def base() -> Path:
+    """
+    Return the folder with the base image's OCI layout.
+
+    Raises:
+        CommandFailed: it could not be built here.
+    """
+    root = debian.root()
+    key = hashlib.sha256(_BASE.encode()).hexdigest()[:8]
+    return cache.kept(f"image/base/{root.parent.name}-{key}", lambda folder: _make_base(root, folder))
+
+
+def image(base_folder: Path) -> Path:
+    """
+    Return the folder with the node image's OCI layout, built on the base in `base_folder`.
+
+    Raises:
+        CommandFailed: a step of the Dockerfile failed; the message ends with its output.
+    """
+    name = f"image/built/{base_folder.name}-{content_key()}"
+    folder = cache.kept(name, lambda folder: _make(base_folder, folder))
+    cache.forget_old(folder.parent, kept=KEPT)
+    return folder
+
+
+def content_key(project: Path = PROJECT) -> str:
+    """Return what changes when anything changes that the image is made of."""
+    content = hashlib.sha256()
+    for file in sorted(_files(project)):
+        content.update(f"{file.relative_to(project)} {file.stat().st_size} {file.stat().st_mode:o}\n".encode())
+        content.update(file.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def _files(project: Path) -> list[Path]:
+    places = [project / name for name in INPUTS]
+    found = [file for place in places for file in (place.rglob("*") if place.is_dir() else [place])]
+    return [file for file in found if file.is_file() and not set(GENERATED) & set(file.parts)]
+
+
+def _make_base(root: Path, folder: Path) -> None:
+    announce("making an image of that root in the cache")
+    file = folder / "Dockerfile"
+    file.write_text(_BASE)
+    with buildah() as builder:
+        builder.build(root.parent, file, into=folder)
+
+
+def _make(base_folder: Path, folder: Path) -> None:
+    announce("building the node image (two minutes, later a few seconds)")
+    with buildah() as builder:
+        _build(builder, base_folder, folder)
+
+
+def _build(builder: Buildah, base_folder: Path, folder: Path) -> None:
+    settings, certificates = pip.settings(), pip.certificates()
+    secrets: dict[str, str | Path] = {"pip": _pip_conf(settings)}
+    volumes = {place: place for place in map(Path, settings.get("find-links", "").split()) if place.is_dir()}
+    if certificates:
+        secrets["certificates"] = certificates
+    name = f"localhost/prewarm-base:{base_folder.name}"
+    builder.take(base_folder, name=name)
+    builder.build(
+        PROJECT,
+        PROJECT / "Dockerfile",
+        into=folder,
+        arguments={"BASE": name},
+        secrets=secrets,
+        volumes=volumes,
+    )
+
+
+def _pip_conf(settings: dict[str, str]) -> str:
+    here = {**settings, **({"cert": pip.SYSTEM_CERTIFICATES} if "cert" in settings else {})}
+    return "\n".join(["[global]", *(f"{name} = {value}" for name, value in here.items()), ""])
