@@ -17,7 +17,7 @@ JOBS ?= 3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup lab check lint test demo manifest bench lock clean
+.PHONY: help setup lab check lint test demo cluster cluster-down manifest bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,7 +28,7 @@ $(STAMP): $(INPUTS)
 	@$(PYTHON) -m tests.servers.setup.venv $(VENV)
 	@touch $@
 
-lab: $(STAMP)  ## bring the servers that the tests use: containerds, a registry, etcd, kube-apiserver (Go builds some, once)
+lab: $(STAMP)  ## bring the servers that the tests use: containerds, a registry, Kubernetes (Go builds some, once)
 	@$(RUN) -m tests.servers.binaries
 
 check: lint  ## the fast part: lint, format, types, import contracts, unit tests
@@ -45,6 +45,12 @@ lint: $(STAMP)
 
 demo: $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
 	@$(RUN) -m tests.servers.demo
+
+cluster: $(STAMP) lab  ## a control plane and three real nodes on this machine, with Prewarm on them; needs root
+	@$(RUN) -m tests.servers.cluster.command up
+
+cluster-down: $(STAMP)  ## take that cluster away
+	@$(RUN) -m tests.servers.cluster.command down
 
 manifest: $(STAMP)  ## render daemonset.yaml from deploy/base
 	@$(RUN) -m deploy.render

@@ -1,0 +1,1 @@
+"""What Prewarm does on a real cluster: daemonset.yaml on nodes with real kubelets."""

@@ -1,0 +1,116 @@
+"""`make cluster` and `make cluster-down`: a cluster with Prewarm on it, on this machine, for as long as one likes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.servers.cluster import hold
+from tests.servers.cluster.settings import REGISTRY
+from tests.servers.processes import until
+from tests.servers.setup import cache
+
+
+# Everything may have to be downloaded and built first.
+UP_SECONDS: Final = 3600.0
+DOWN_SECONDS: Final = 60.0
+
+
+def main(words: list[str]) -> int:
+    """Do `up` or `down`; returns the exit code."""
+    if words not in (["up"], ["down"]):
+        _say("usage: python -m tests.servers.cluster.command up|down")
+        return 2
+    if os.geteuid() != 0:
+        _say("The cluster's nodes mount disks and run containers, which needs root: sudo make cluster")
+        return 1
+    return _up() if words == ["up"] else _down()
+
+
+def _up() -> int:
+    if hold.is_held():
+        if not (hold.folder() / hold.STATE).exists():
+            _say("A cluster is starting or stopping already; try again in a moment.")
+            return 1
+        _say("A cluster runs already.")
+        return _show()
+    log = cache.folder() / "cluster.log"
+    with log.open("wb") as output:
+        holder = subprocess.Popen(
+            [sys.executable, "-m", "tests.servers.cluster.hold"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return _follow(holder, log)
+
+
+def _follow(holder: subprocess.Popen[bytes], log: Path) -> int:
+    """Show what the holder says until it is ready."""
+    state = hold.folder() / hold.STATE
+    with log.open() as said:
+
+        def is_over() -> bool:
+            sys.stdout.write(said.read())
+            sys.stdout.flush()
+            return state.exists() or holder.poll() is not None
+
+        try:
+            until(is_over, what="the cluster is up", timeout_seconds=UP_SECONDS)
+        except (KeyboardInterrupt, TimeoutError) as error:
+            holder.terminate()
+            holder.wait(timeout=DOWN_SECONDS)
+            _say(f"\n{error or 'Interrupted'}; everything is cleaned up.")
+            return 130 if isinstance(error, KeyboardInterrupt) else 1
+    if holder.poll() is not None:
+        _say(f"The cluster did not come up; what it said is in {log}")
+        return 1
+    return _show()
+
+
+def _show() -> int:
+    state = msgspec.json.decode((hold.folder() / hold.STATE).read_bytes(), type=hold.State)
+    nodes = ", ".join(
+        f"{name} (containerd {version})" for name, version in zip(state.nodes, state.containerds, strict=True)
+    )
+    kubectl = "kubectl" if shutil.which("kubectl") else str(state.kubectl)
+    prefix = state.sample.removesuffix("base:latest")
+    _say(f"""
+Three real nodes, in namespaces of their own on this machine: {nodes}.
+Prewarm runs on them from {state.image}.
+A registry is at {state.registry} for you to push to, and {REGISTRY} for the nodes; {state.sample} is in it.
+
+  export KUBECONFIG={state.kubeconfig}
+  {kubectl} get nodes,pods --all-namespaces
+  sed 's|image: base:|image: {prefix}base:|' examples/base-image-job.yaml | {kubectl} apply -f -
+  {kubectl} wait --for=condition=Ready imagepulljob/base-image-job
+  {kubectl} get imagepulljobs,nodeimages --output wide
+  .venv/bin/prewarm status -A
+
+make cluster-down takes everything away.""")
+    return 0
+
+
+def _down() -> int:
+    if not hold.is_held():
+        _say("No cluster runs.")
+        return 0
+    os.kill(hold.holder(), signal.SIGTERM)
+    until(lambda: not hold.is_held(), what="the cluster is gone", timeout_seconds=DOWN_SECONDS)
+    _say("The cluster is gone, with everything in it.")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

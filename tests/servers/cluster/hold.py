@@ -1,0 +1,109 @@
+"""
+The process that holds the cluster of `make cluster`: everything in it is this one's child, and ends with it.
+
+It is started by command.py, which reads what it writes into STATE once all is up.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.servers.cluster import waiting
+from tests.servers.cluster.cluster import LabCluster
+from tests.servers.cluster.product import Product
+from tests.servers.cluster.settings import REGISTRY
+from tests.servers.images import Push
+from tests.servers.layers import Layer
+from tests.servers.setup import cache
+from tests.servers.setup.commands import announce
+
+
+STATE: Final = "state.json"
+LOCK: Final = "cluster.lock"
+SAMPLE_BYTES: Final = 40 << 20
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person needs to know of a running cluster."""
+
+    kubeconfig: Path
+    kubectl: Path
+    registry: str
+    nodes: tuple[str, ...]
+    containerds: tuple[str, ...]
+    image: str
+    sample: str
+
+
+def folder() -> Path:
+    """Return where the one cluster of this person has its files."""
+    return cache.folder() / "cluster"
+
+
+def is_held() -> bool:
+    """Tell whether a process holds a cluster now."""
+    with (cache.folder() / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def holder() -> int:
+    """Return the process that holds it, as it wrote itself down; meaningful while `is_held`."""
+    return int((cache.folder() / LOCK).read_text())
+
+
+def main() -> int:
+    """Bring it up, hold it until SIGTERM, and leave nothing."""
+    # From here to the end, so that a signal in the midst of starting ends in order too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with (cache.folder() / LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        shutil.rmtree(folder(), ignore_errors=True)
+        try:
+            _hold()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            shutil.rmtree(folder(), ignore_errors=True)
+    return 0
+
+
+def _hold() -> None:
+    announce("starting a control plane and three nodes")
+    with LabCluster(folder()) as cluster:
+        announce("making the image and putting it into the cluster's registry")
+        product = Product(cluster)
+        layers = [waiting.layer(), Layer(size_bytes=SAMPLE_BYTES, files=100)]
+        sample = Push(cluster.registry)("base", layers=layers, entrypoint=waiting.ENTRYPOINT).at(REGISTRY)
+        announce("applying daemonset.yaml with that image, and waiting for its Pods")
+        product.install()
+        state = State(
+            kubeconfig=cluster.kubeconfig,
+            kubectl=cluster.control.kubectl,
+            registry=cluster.registry.host,
+            nodes=tuple(cluster.nodes),
+            containerds=tuple(node.containerd_version for node in cluster.nodes.values()),
+            image=product.image,
+            sample=sample.reference,
+        )
+        partial = folder() / f"{STATE}.partial"
+        partial.write_bytes(msgspec.json.encode(state))
+        partial.rename(folder() / STATE)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
