@@ -1,9 +1,11 @@
 """
-Every kubectl command of docs/coordinator.md and docs/runbook.md works as it stands there, on a real API server.
+Every kubectl command of the documents that are for operators works as it stands there, on a real API server.
 
-But those that need a kubelet, of which there is none here.
+But those that need a kubelet or a controller, of which there are none here, and those that take away what the others
+look at: deploy/README.md's are run by test_deploy_removal.py.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,20 +15,29 @@ from pathlib import Path
 import pytest
 
 from tests.servers.apiserver import ApiServer
-from tests.servers.apiserver_access import Json
+from tests.servers.apiserver_access import ApiFailed, Json
 from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import LEASE, NAMESPACE
 from tests.servers.deployment import EVENTS, SECRETS, event
 from tests.servers.jobs import JobOnServer, job
+from tests.servers.nodeimages import NodeImageOnServer
 from tests.servers.nodes import GATE, NodeOnServer, taint
+from tests.servers.processes import until
 
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("docs/coordinator.md", "docs/runbook.md")
+DOCUMENTS = ("docs/coordinator.md", "docs/runbook.md", "docs/quickstart.md", "docs/operations.md", "docs/security.md")
+BEGINS = ("kubectl ", "sed ")
 OPENS_ALL = "xargs -r -I{} kubectl taint nodes {}"
 OPENS_ONE = "kubectl taint nodes worker-1"
-# What is asked of a Pod, through the kubelet of its node.
-OF_A_KUBELET = ("kubectl logs", "/proxy/")
+BACKUP = "kubectl get imagepulljobs,imagelistpulljobs --all-namespaces --output json | jq '{apiVersion"
+QUOTA = "kubectl create quota"
+TEAM, GUIDE = "team-a", "guide"
+# What is asked of a Pod, through the kubelet of its node, or waited for until a controller has done it.
+OF_A_CLUSTER = ("kubectl logs", "kubectl exec", "/proxy/", "rollout status", "involvedObject.name=try")
+# Ends with 1 where there is a difference.
+COMPARES = "kubectl diff"
+TAKES_AWAY = ("kubectl delete ",)
 NOW = "2026-01-01T00:00:00Z"
 
 pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="the documents' commands need jq")
@@ -35,21 +46,32 @@ pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="the document
 def _commands() -> list[str]:
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS]
     blocks = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
-    lines = dict.fromkeys(line for block in blocks for line in block.splitlines() if line.startswith("kubectl "))
-    return [line for line in lines if not any(word in line for word in OF_A_KUBELET)]
+    lines = dict.fromkeys(line for block in blocks for line in block.splitlines() if line.startswith(BEGINS))
+    return [line for line in lines if not any(word in line for word in (*OF_A_CLUSTER, *TAKES_AWAY, COMPARES))]
+
+
+def _first_image() -> list[str]:
+    """Return the steps of the quickstart that are the same everywhere, up to the end of the job."""
+    text = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
+    section = text.partition("\n## A first image\n")[2].partition("\n## ")[0]
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if "kubectl " in line]
+    return [line for line in lines if not any(word in line for word in (*OF_A_CLUSTER, "-f daemonset.yaml"))]
 
 
 def _of(words: str) -> str:
     return next(command for command in _commands() if words in command)
 
 
-def _run(cluster: ApiServer, command: str) -> str:
+def _run(cluster: ApiServer, command: str, *, kubeconfig: Path | None = None) -> str:
     """Run a line as a person would, with kubectl on their PATH and the cluster as their context; a failure is one."""
     environment = {
         **os.environ,
         "PATH": f"{kubernetes().kubectl.parent}:{os.environ['PATH']}",
-        "KUBECONFIG": str(cluster.kubeconfig),
+        "KUBECONFIG": str(kubeconfig or cluster.kubeconfig),
         "KUBERC": "off",
+        "IMAGE": "registry.test/base:latest",
+        "image": f"registry.test/prewarm@sha256:{'0' * 64}",
         "PASSWORD": "of-a-person",
     }
     line = ["bash", "-o", "pipefail", "-c", command]
@@ -91,6 +113,9 @@ def cluster(deployed: ApiServer) -> ApiServer:
         deployed.request("PATCH", path, {"status": status})
     _add_list(deployed)
     _add_copy(deployed)
+    NodeImageOnServer(deployed, "worker-1").create()
+    for namespace in (NAMESPACE, TEAM, "default"):
+        deployed.account(namespace, "default")
     lease = {"metadata": {"name": LEASE}, "spec": {"holderIdentity": "prewarm-coordinator-a"}}
     deployed.request("POST", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases", lease)
     told = {**event("worker-1", kind="Node"), "reason": "GateOpenedCold"}
@@ -100,7 +125,6 @@ def cluster(deployed: ApiServer) -> ApiServer:
     labels = {"app.kubernetes.io/name": "prewarm-coordinator"}
     spec = {"containers": [{"name": "coordinator", "image": "prewarm:none"}]}
     pod = {"metadata": {"name": "prewarm-coordinator-a", "labels": labels}, "spec": spec}
-    deployed.account(NAMESPACE, "default")
     deployed.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", pod)
     return deployed
 
@@ -154,3 +178,54 @@ def test_nodes_that_are_not_warm_are_listed_by_reason(cluster: ApiServer) -> Non
 def test_the_leader_is_told(cluster: ApiServer) -> None:
     """By the name of its Pod."""
     assert "prewarm-coordinator-a\n" == _run(cluster, _of("holderIdentity"))
+
+
+def test_the_steps_to_a_first_image_work_one_after_another(cluster: ApiServer, tmp_path: Path) -> None:
+    """In a namespace of their own; that the job is Ready is said by the test, as there is no coordinator here."""
+    cluster.account(GUIDE, "default")
+    kubeconfig = tmp_path / "config"
+    shutil.copy(cluster.kubeconfig, kubeconfig)
+    _run(cluster, f"kubectl config set-context --current --namespace={GUIDE}", kubeconfig=kubeconfig)
+    apply, *steps = _first_image()
+
+    _run(cluster, apply, kubeconfig=kubeconfig)
+    path = f"/apis/apps.kruise.io/v1beta1/namespaces/{GUIDE}/imagepulljobs"
+    ready = {"status": {"desired": 1, "conditions": [_condition("Ready", "AllWarm")]}}
+    cluster.request("PATCH", f"{path}/base-image-job/status", ready)
+    said = [_run(cluster, step, kubeconfig=kubeconfig) for step in steps]
+
+    assert "imagepulljob.apps.kruise.io/base-image-job condition met\n" == said[0]
+    assert "" not in said
+    assert [] == cluster.request("GET", path)["items"]
+
+
+def test_what_the_backup_prints_can_be_applied(cluster: ApiServer) -> None:
+    """Each job and list, by an API server that checks it; no status, and no job that a list has made."""
+    restored = _run(cluster, f"{_of(BACKUP)} | kubectl apply --dry-run=server --output json -f -")
+
+    items = json.loads(restored)["items"]
+    assert {"base-image-job", "stalled", "base-images"} <= {each["metadata"]["name"] for each in items}
+    assert [] == [each["metadata"]["name"] for each in items if each["metadata"].get("ownerReferences")]
+
+
+def test_a_quota_bounds_the_jobs_of_a_namespace(cluster: ApiServer) -> None:
+    """The API server refuses one job more, and says why; for want of a controller the test counts what is there."""
+    line = f"{_of(QUOTA)} --dry-run=client --output json".replace("prewarm-jobs", "bound")
+    quota = json.loads(_run(cluster, line))
+    hard = quota["spec"]["hard"]
+    path = f"/api/v1/namespaces/{TEAM}/resourcequotas"
+    cluster.request("POST", path, quota)
+    cluster.request("PATCH", f"{path}/bound/status", {"status": {"hard": hard, "used": hard}})
+
+    assert "exceeded quota: bound" in until(lambda: _refusal(cluster), what="a job is one too many", timeout_seconds=30)
+
+
+def _refusal(cluster: ApiServer) -> str:
+    """Return the words with which a further job is refused, "" where it is taken."""
+    body = {"apiVersion": "apps.kruise.io/v1beta1", "kind": "ImagePullJob", "metadata": {"generateName": "more-"}}
+    spec = job("registry.test/app:v1")
+    try:
+        cluster.request("POST", f"/apis/apps.kruise.io/v1beta1/namespaces/{TEAM}/imagepulljobs", {**body, "spec": spec})
+    except ApiFailed as error:
+        return error.text
+    return ""

@@ -122,8 +122,15 @@ class RealNode(msgspec.Struct, frozen=True):
 class JoinNode(Protocol):
     """Brings one more node: a Node, a containerd and an agent, which are all its own."""
 
-    def __call__(self, name: str = ..., *, taints: Sequence[Json] = ..., containerd: str = ...) -> RealNode:
-        """Bring it; `containerd` is the version, the newest one where not given."""
+    def __call__(
+        self, name: str = ..., *, taints: Sequence[Json] = ..., containerd: str = ..., mirrors: Hosts | None = ...
+    ) -> RealNode:
+        """
+        Bring it.
+
+        `containerd` is the version, the newest one where not given; `mirrors` are registries of its own, those of all
+        others where not given.
+        """
         ...
 
 
@@ -229,10 +236,16 @@ def join_node(deployed: ApiServer, workdir: Path, hosts: Hosts, nodes: Nodes) ->
     """Bring nodes with a real containerd and a real agent."""
     with contextlib.ExitStack() as running:
 
-        def join(name: str = "", *, taints: Sequence[Json] = (), containerd: str = binaries.NEWEST) -> RealNode:
+        def join(
+            name: str = "",
+            *,
+            taints: Sequence[Json] = (),
+            containerd: str = binaries.NEWEST,
+            mirrors: Hosts | None = None,
+        ) -> RealNode:
             name = name or nodes.name()
             node = nodes.named(name, taints=taints)
-            runtime = Containerd(binaries.containerd(containerd), workdir / name, hosts=hosts)
+            runtime = Containerd(binaries.containerd(containerd), workdir / name, hosts=mirrors or hosts)
             running.enter_context(runtime)
             agent = AgentProcess(deployed, workdir / f"agent-{name}", node_name=name, endpoint=runtime.endpoint)
             running.enter_context(agent)
