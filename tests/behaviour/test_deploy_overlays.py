@@ -2,21 +2,18 @@
 
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from deploy.render import BASE, DAEMONSET_ONLY, ROOT, render
+from deploy.render import DAEMONSET_ONLY, ROOT
+from tests.behaviour.deploy_document import apply, block, one, rendered, section, shell
 from tests.rights import CLUSTER, Right, documented, granted
 from tests.servers.agent import AgentProcess
 from tests.servers.apiserver import ApiServer
-from tests.servers.apiserver_access import Json
-from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import ACCOUNT, NAMESPACE
 from tests.servers.crds import ours, until_served
 from tests.servers.deployment import EVENTS, OWN, SECRETS, event, nodeimage, nodeimages, refusal, status_patch
@@ -30,54 +27,15 @@ AGENT = "prewarm-agent"
 STARTING = "example.com/starting"
 # For what is asked until a policy holds: done before, it would be no change any more, which no policy refuses.
 DRY = "?dryRun=All"
-README = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
-
-
-def rendered(folder: Path) -> list[dict[str, Any]]:
-    """Return the objects of a kustomization."""
-    return list(yaml.safe_load_all(render(folder, kubectl=kubernetes().kubectl)))
 
 
 def copied(folder: Path, heading: str) -> Path:
     """Write down the overlay that a section of the document shows, beside the base, and return its folder."""
-    section = README.partition(f"\n## {heading}\n")[2]
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     overlay = folder / "deploy/overlays/copied"
     overlay.mkdir(parents=True)
-    (overlay / "kustomization.yaml").write_text(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])
+    (overlay / "kustomization.yaml").write_text(block(section(heading), language="yaml"), encoding="utf-8")
     return overlay
-
-
-def commands(heading: str, words: str) -> list[list[str]]:
-    """Return the arguments of kubectl in the lines of a section's commands that begin so; paths are the checkout's."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
-    words_of = [shlex.split(line)[1:] for line in lines if line.startswith(words)]
-    return [[str(ROOT / each) if each.startswith("deploy/") else each for each in line] for line in words_of]
-
-
-def one(objects: list[dict[str, Any]], kind: str, name: str) -> Json:
-    """Return the object of this kind and name."""
-    (found,) = (each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
-    return found
-
-
-def apply(apiserver: ApiServer, objects: list[dict[str, Any]]) -> None:
-    """Apply objects in their order; a warning of the API server is an error."""
-    apiserver.kubectl("apply", "--warnings-as-errors", "-f", "-", stdin=yaml.safe_dump_all(objects))
-
-
-def test_the_overlay_of_an_image_and_a_runtime_of_one_s_own(tmp_path: Path) -> None:
-    """A person whose runtime is elsewhere, or whose image is in a registry of their own, copies it."""
-    objects = rendered(copied(tmp_path, "An overlay of your own"))
-
-    spec = one(objects, "DaemonSet", AGENT)["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    (coordinator,) = one(objects, "Deployment", ACCOUNT)["spec"]["template"]["spec"]["containers"]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"] if "hostPath" in volume}
-    assert ["registry.example.com/prewarm:0.1.0"] * 2 == [container["image"], coordinator["image"]]
-    assert "/run/k3s/containerd" == paths["runtime"] == mounts["runtime"]
 
 
 @pytest.fixture(scope="module")
@@ -223,14 +181,13 @@ def test_what_is_left_of_the_deployment_is_taken_away(apiserver: ApiServer) -> N
     """By the document's command, where daemonset.yaml was applied before."""
     apiserver.kubectl("apply", "-f", ROOT / "daemonset.yaml")
 
-    said = [apiserver.kubectl(*line) for line in commands("One DaemonSet for both", "kubectl delete")]
+    said = shell(block(section("One DaemonSet for both"), "kubectl delete"), cluster=apiserver)
 
-    assert 4 == len("".join(said).splitlines())
+    assert 4 == len(said.splitlines())
 
 
 def test_secrets_are_read_in_the_named_namespaces_only(apiserver: ApiServer) -> None:
     """By the coordinator's own account, over daemonset.yaml, with the document's commands for each namespace."""
-    heading = "Secrets of some namespaces only"
     apiserver.kubectl("apply", "-f", ROOT / "daemonset.yaml")
     for namespace in ("team-a", "team-b", "team-c"):
         apiserver.account(namespace, "default")
@@ -238,8 +195,8 @@ def test_secrets_are_read_in_the_named_namespaces_only(apiserver: ApiServer) -> 
     token = apiserver.token(NAMESPACE, ACCOUNT)
     secret = "/api/v1/namespaces/team-{}/secrets/{}"
 
-    for line in commands(heading, "kubectl"):
-        apiserver.kubectl(*line)
+    for commands in re.findall(r"```sh\n(.*?)```", section("Secrets of some namespaces only"), re.DOTALL):
+        shell(commands, cluster=apiserver)
 
     until(
         lambda: "cannot get" in refusal(apiserver, "GET", secret.format("c", "registry"), token=token),
@@ -250,16 +207,3 @@ def test_secrets_are_read_in_the_named_namespaces_only(apiserver: ApiServer) -> 
         assert "" == refusal(apiserver, "GET", secret.format(team, "registry"), token=token)
         assert "cannot list" in refusal(apiserver, "GET", secret.format(team, ""), token=token)
     assert "" == refusal(apiserver, "GET", f"/api/v1/namespaces/{SECRETS}/secrets", token=token)
-
-
-def test_restricted_secrets_leave_everything_else(daemonset_only: list[dict[str, Any]]) -> None:
-    """The overlay is the base without one ClusterRole and its binding; no other overlay's agents have it either."""
-    base, restricted = rendered(BASE), rendered(ROOT / "deploy/overlays/restricted-secrets")
-
-    gone = [each for each in base if each not in restricted]
-
-    assert [] == [each for each in restricted if each not in base]
-    assert [(kind, f"{ACCOUNT}-secrets") for kind in ("ClusterRole", "ClusterRoleBinding")] == [
-        (each["kind"], each["metadata"]["name"]) for each in gone
-    ]
-    assert [] == [each for each in daemonset_only if each in gone]

@@ -1,10 +1,6 @@
 """Prewarm comes off a cluster as deploy/README.md says, with jobs running: the software alone, or everything."""
 
 import contextlib
-import os
-import re
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +8,9 @@ import msgspec
 import pytest
 import yaml
 
+from tests.behaviour.deploy_document import block, section, shell, timed
 from tests.servers import namespaces
 from tests.servers.apiserver import ApiServer
-from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import NAMESPACE, CoordinatorProcess
 from tests.servers.deployment import MANIFEST, SECRETS, apply, deploy
 from tests.servers.fixtures_apiserver import Names
@@ -24,8 +20,7 @@ from tests.servers.processes import until
 from tests.servers.scripted_agents import Pulls, ScriptedAgents
 
 
-ROOT = MANIFEST.parent
-SECTION = (ROOT / "deploy/README.md").read_text(encoding="utf-8").partition("\n## Removing it\n")[2]
+SECTION = section("Removing it")
 # As issue 6 asks for it.
 WITHIN_SECONDS = 30
 FINALIZER = "apps.kruise.io/deletion-protection"
@@ -92,28 +87,11 @@ def running(installed: ApiServer, namespace: str, names: Names, tmp_path: Path) 
         yield Running(apiserver, namespace, nodes, jobs, copy=f"{COPIES}/{copy}")
 
 
-def _commands(words: str) -> str:
-    """Return the block of the document's commands that begins so."""
-    blocks: list[str] = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
-    return next(block for block in blocks if block.startswith(words))
-
-
-def _run(apiserver: ApiServer, commands: str) -> float:
-    """Run a block of commands as a person would, in the checkout, and return how many seconds it took."""
-    path = f"{kubernetes().kubectl.parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(apiserver.kubeconfig), "KUBERC": "off"}
-    line = ["bash", "-o", "pipefail", "-c", commands]
-    began_at = time.monotonic()
-    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
-    assert 0 == done.returncode, done.stderr
-    return time.monotonic() - began_at
-
-
 def test_the_software_goes_and_the_jobs_stay(running: Running) -> None:
     """With its accounts, rights and policies; applied again, it finds every job, NodeImage and copy as it was."""
     before = running.uids()
 
-    seconds = _run(running.apiserver, _commands("kubectl delete -f daemonset.yaml --selector"))
+    seconds = timed(block(SECTION, "kubectl delete -f daemonset.yaml --selector"), cluster=running.apiserver)
 
     assert seconds <= WITHIN_SECONDS
     assert STAYS == running.left()
@@ -126,7 +104,7 @@ def test_everything_goes_while_jobs_run(running: Running) -> None:
     """Jobs, lists and NodeImages go with their kinds: nothing of ours has a finalizer that somebody had to take off."""
     assert 3 + 1 + 2 + 1 == len(running.uids())
 
-    seconds = _run(running.apiserver, _commands("kubectl delete -f daemonset.yaml --ignore-not-found"))
+    seconds = timed(block(SECTION, "kubectl delete -f daemonset.yaml --ignore-not-found"), cluster=running.apiserver)
 
     assert seconds <= WITHIN_SECONDS
     assert set() == running.left()
@@ -140,7 +118,7 @@ def test_openkruise_s_finalizer_is_taken_off_by_hand(installed: ApiServer, names
     path = f"{GROUP}/namespaces/{namespace}/imagepulljobs/held"
     installed.request("PATCH", path, {"metadata": {"finalizers": [FINALIZER]}})
 
-    _run(installed, _commands("kubectl get imagepulljobs"))
+    shell(block(SECTION, "kubectl get imagepulljobs"), cluster=installed)
     held.delete()
 
     held.until_gone()
