@@ -198,7 +198,10 @@ def main() -> int:
         announce(f"etcd {_version(brought.etcd)}: {brought.etcd}")
         announce(f"kube-apiserver {brought.version}: {brought.kube_apiserver}")
         announce(f"kubectl: {brought.kubectl}")
-        announce(f"what a node has: {node()}")
+        brought_for_nodes = node()
+        announce(f"kubelet: {brought_for_nodes.kubelet}")
+        announce(f"runc: {brought_for_nodes.runc}")
+        announce(f"CNI plugins: {brought_for_nodes.cni}")
     except (CommandFailed, FileNotFoundError) as error:
         announce(str(error))
         return 1

@@ -13,47 +13,50 @@ import msgspec
 from tests.servers.cluster import hold
 from tests.servers.cluster.settings import REGISTRY
 from tests.servers.processes import until
-from tests.servers.setup import cache
 
 
 # Everything may have to be downloaded and built first.
 UP_SECONDS: Final = 3600.0
 DOWN_SECONDS: Final = 60.0
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
 
 
 def main(words: list[str]) -> int:
-    """Do `up` or `down`; returns the exit code."""
-    if words not in (["up"], ["down"]):
-        _say("usage: python -m tests.servers.cluster.command up|down")
-        return 2
+    """Do `up` or `down`, with a folder where it is not to be the usual one; returns the exit code."""
+    if len(words) not in (1, 2) or words[0] not in ("up", "down"):
+        _say("usage: python -m tests.servers.cluster.command up|down [FOLDER]")
+        return BAD_INPUT
     if os.geteuid() != 0:
         _say("The cluster's nodes mount disks and run containers, which needs root: sudo make cluster")
-        return 1
-    return _up() if words == ["up"] else _down()
+        return FAILED
+    folder = Path(words[1]).absolute() if len(words) > 1 else hold.usual_folder()
+    return _up(folder) if words[0] == "up" else _down(folder)
 
 
-def _up() -> int:
-    if hold.is_held():
-        if not (hold.folder() / hold.STATE).exists():
+def _up(folder: Path) -> int:
+    if hold.is_held(folder):
+        if not (folder / hold.STATE).exists():
             _say("A cluster is starting or stopping already; try again in a moment.")
-            return 1
+            return FAILED
         _say("A cluster runs already.")
-        return _show()
-    log = cache.folder() / "cluster.log"
+        return _show(folder)
+    log = folder.with_name(f"{folder.name}.log")
     with log.open("wb") as output:
         holder = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.cluster.hold"],
+            [sys.executable, "-m", "tests.servers.cluster.hold", folder],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return _follow(holder, log)
+    return _follow(holder, folder, log)
 
 
-def _follow(holder: subprocess.Popen[bytes], log: Path) -> int:
+def _follow(holder: subprocess.Popen[bytes], folder: Path, log: Path) -> int:
     """Show what the holder says until it is ready."""
-    state = hold.folder() / hold.STATE
+    state = folder / hold.STATE
     with log.open() as said:
 
         def is_over() -> bool:
@@ -66,20 +69,21 @@ def _follow(holder: subprocess.Popen[bytes], log: Path) -> int:
         except (KeyboardInterrupt, TimeoutError) as error:
             holder.terminate()
             holder.wait(timeout=DOWN_SECONDS)
-            _say(f"\n{error or 'Interrupted'}; everything is cleaned up.")
-            return 130 if isinstance(error, KeyboardInterrupt) else 1
+            is_interrupted = isinstance(error, KeyboardInterrupt)
+            _say(f"\n{'Interrupted' if is_interrupted else error}; everything is cleaned up.")
+            return INTERRUPTED if is_interrupted else FAILED
     if holder.poll() is not None:
         _say(f"The cluster did not come up; what it said is in {log}")
-        return 1
-    return _show()
+        return FAILED
+    return _show(folder)
 
 
-def _show() -> int:
-    state = msgspec.json.decode((hold.folder() / hold.STATE).read_bytes(), type=hold.State)
+def _show(folder: Path) -> int:
+    state = msgspec.json.decode((folder / hold.STATE).read_bytes(), type=hold.State)
     nodes = ", ".join(
         f"{name} (containerd {version})" for name, version in zip(state.nodes, state.containerds, strict=True)
     )
-    kubectl = "kubectl" if shutil.which("kubectl") else str(state.kubectl)
+    kubectl = "kubectl" if shutil.which("kubectl") else state.kubectl
     prefix = state.sample.removesuffix("base:latest")
     _say(f"""
 Three real nodes, in namespaces of their own on this machine: {nodes}.
@@ -97,12 +101,12 @@ make cluster-down takes everything away.""")
     return 0
 
 
-def _down() -> int:
-    if not hold.is_held():
+def _down(folder: Path) -> int:
+    if not hold.is_held(folder):
         _say("No cluster runs.")
         return 0
-    os.kill(hold.holder(), signal.SIGTERM)
-    until(lambda: not hold.is_held(), what="the cluster is gone", timeout_seconds=DOWN_SECONDS)
+    os.kill(hold.holder(folder), signal.SIGTERM)
+    until(lambda: not hold.is_held(folder), what="the cluster is gone", timeout_seconds=DOWN_SECONDS)
     _say("The cluster is gone, with everything in it.")
     return 0
 

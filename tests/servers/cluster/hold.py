@@ -1,7 +1,7 @@
 """
 The process that holds the cluster of `make cluster`: everything in it is this one's child, and ends with it.
 
-It is started by command.py, which reads what it writes into STATE once all is up.
+It is started by command.py with the cluster's folder, which reads what it writes into STATE once all is up.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -25,15 +25,14 @@ from tests.servers.setup.commands import announce
 
 
 STATE: Final = "state.json"
-LOCK: Final = "cluster.lock"
 SAMPLE_BYTES: Final = 40 << 20
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a person needs to know of a running cluster."""
 
-    kubeconfig: Path
-    kubectl: Path
+    kubeconfig: str
+    kubectl: str
     registry: str
     nodes: tuple[str, ...]
     containerds: tuple[str, ...]
@@ -41,49 +40,59 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     sample: str
 
 
-def folder() -> Path:
-    """Return where the one cluster of this person has its files."""
+def usual_folder() -> Path:
+    """Return where the one cluster of a person has its files."""
     return cache.folder() / "cluster"
 
 
-def is_held() -> bool:
-    """Tell whether a process holds a cluster now."""
-    with (cache.folder() / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def is_held(folder: Path) -> bool:
+    """Tell whether a process holds a cluster in this folder now."""
+    with _lock(folder).open("a") as lock:
+        return not _locked(lock)
 
 
-def holder() -> int:
+def holder(folder: Path) -> int:
     """Return the process that holds it, as it wrote itself down; meaningful while `is_held`."""
-    return int((cache.folder() / LOCK).read_text())
+    return int(_lock(folder).read_text())
 
 
-def main() -> int:
+def main(folder: Path) -> int:
     """Bring it up, hold it until SIGTERM, and leave nothing."""
     # From here to the end, so that a signal in the midst of starting ends in order too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with (cache.folder() / LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _lock(folder).open("a") as lock:
+        if not _locked(lock):
+            announce(f"another process holds a cluster in {folder}")
+            return 1
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        shutil.rmtree(folder(), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         try:
-            _hold()
+            _hold(folder)
         except KeyboardInterrupt:
             return 0
         finally:
-            shutil.rmtree(folder(), ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _hold() -> None:
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _hold(folder: Path) -> None:
     announce("starting a control plane and three nodes")
-    with LabCluster(folder()) as cluster:
+    with LabCluster(folder) as cluster:
         announce("making the image and putting it into the cluster's registry")
         product = Product(cluster)
         layers = [waiting.layer(), Layer(size_bytes=SAMPLE_BYTES, files=100)]
@@ -91,19 +100,19 @@ def _hold() -> None:
         announce("applying daemonset.yaml with that image, and waiting for its Pods")
         product.install()
         state = State(
-            kubeconfig=cluster.kubeconfig,
-            kubectl=cluster.control.kubectl,
+            kubeconfig=str(cluster.kubeconfig),
+            kubectl=str(cluster.control.kubectl),
             registry=cluster.registry.host,
             nodes=tuple(cluster.nodes),
             containerds=tuple(node.containerd_version for node in cluster.nodes.values()),
             image=product.image,
             sample=sample.reference,
         )
-        partial = folder() / f"{STATE}.partial"
+        partial = folder / f"{STATE}.partial"
         partial.write_bytes(msgspec.json.encode(state))
-        partial.rename(folder() / STATE)
+        partial.rename(folder / STATE)
         signal.pause()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))
