@@ -70,6 +70,14 @@ def one(objects: list[dict[str, Any]], kind: str, name: str) -> Json:
     return found
 
 
+def pod(objects: list[dict[str, Any]], kind: str) -> Json:
+    """Return a Pod as a DaemonSet or Deployment among some objects would make it."""
+    (found,) = (each for each in objects if each["kind"] == kind)
+    template = found["spec"]["template"]
+    metadata = {"generateName": "test-", **template["metadata"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
 def images(objects: list[dict[str, Any]]) -> list[str]:
     """Return the image of each container of each Pod that the objects make."""
     pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"DaemonSet", "Deployment"}]

@@ -11,7 +11,7 @@ import yaml
 
 from daemon.runtime.detection import CANDIDATES
 from deploy.render import BASE, ROOT
-from tests.behaviour.deploy_document import IMAGE, OVERLAYS, apply, block, one, rendered, section, shell
+from tests.behaviour.deploy_document import IMAGE, OVERLAYS, apply, block, pod, rendered, section, shell
 from tests.servers import namespaces
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
@@ -193,13 +193,10 @@ def private(apiserver: ApiServer, checkout: Path) -> Iterator[ApiServer]:
 
 def test_an_image_of_a_private_registry_is_pulled_on_k3s(private: ApiServer) -> None:
     """By its digest, with the pull secret that every Pod gets through its account."""
-    for kind, name in (("daemonset", ACCOUNT), ("deployment", COORDINATOR)):
-        found = json.loads(private.kubectl("get", kind, name, "-n", NAMESPACE, "-o", "json"))
-        template = found["spec"]["template"]
-        pod = {"metadata": {"generateName": "test-", **template["metadata"]}, "spec": template["spec"]}
-        made = private.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", pod)["spec"]
+    found = json.loads(private.kubectl("get", "daemonset,deployment", "-n", NAMESPACE, "-o", "json"))["items"]
+    pods = [pod(found, kind) for kind in ("DaemonSet", "Deployment")]
+    made = [private.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", each)["spec"] for each in pods]
 
-        assert [IMAGE] == [container["image"] for container in made["containers"]]
-        assert [{"name": "registry"}] == made["imagePullSecrets"]
-    daemonset = json.loads(private.kubectl("get", "daemonset", ACCOUNT, "-n", NAMESPACE, "-o", "json"))
-    assert FOLDERS["k3s"] in json.dumps(one([daemonset], "DaemonSet", ACCOUNT))
+    assert [IMAGE] * 2 == [container["image"] for each in made for container in each["containers"]]
+    assert [[{"name": "registry"}]] * 2 == [each["imagePullSecrets"] for each in made]
+    assert FOLDERS["k3s"] in json.dumps(made[0]["volumes"])

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deploy.render import BASE, MANIFEST, render
+from tests.behaviour.deploy_document import pod
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
 from tests.servers.binaries import kubernetes
@@ -27,12 +28,6 @@ def _template(kind: str) -> Json:
     (found,) = (each for each in _objects() if each["kind"] == kind)
     template: Json = found["spec"]["template"]
     return template
-
-
-def _pod(kind: str) -> Json:
-    template = _template(kind)
-    metadata = {"generateName": "test-", **template["metadata"]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +93,7 @@ def test_each_pod_is_admitted_in_its_namespace(deployed: ApiServer, kind: str, p
     """Pod Security lets it in, and an agent's priority is the low one that never preempts."""
     said = deployed.kubectl(
         "create", "--warnings-as-errors", "--dry-run=server", "-n", NAMESPACE, "-f", "-", "-o", "json",
-        stdin=json.dumps(_pod(kind)),
+        stdin=json.dumps(pod(_objects(), kind)),
     )  # fmt: skip
 
     spec = json.loads(said)["spec"]
@@ -108,7 +103,7 @@ def test_each_pod_is_admitted_in_its_namespace(deployed: ApiServer, kind: str, p
 def test_only_the_socket_s_folder_keeps_an_agent_from_the_strictest_level(deployed: ApiServer, restricted: str) -> None:
     """The namespace is privileged for the hostPath; in every other way the Pod is what `restricted` asks for."""
     with pytest.raises(ApiFailed) as refused:
-        deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", _pod("DaemonSet"))
+        deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", pod(_objects(), "DaemonSet"))
 
     violations = refused.value.body["message"].partition(' violates PodSecurity "restricted:latest": ')[2]
     assert 'restricted volume types (volume "runtime" uses restricted volume type "hostPath")' == violations
@@ -116,7 +111,7 @@ def test_only_the_socket_s_folder_keeps_an_agent_from_the_strictest_level(deploy
 
 def test_nothing_keeps_a_coordinator_from_the_strictest_level(deployed: ApiServer, restricted: str) -> None:
     """It could run in any namespace."""
-    made = deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", _pod("Deployment"))
+    made = deployed.request("POST", f"/api/v1/namespaces/{restricted}/pods?dryRun=All", pod(_objects(), "Deployment"))
 
     assert "prewarm-coordinator" == made["spec"]["serviceAccountName"]
 
