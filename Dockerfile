@@ -21,6 +21,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv /build && python3 -m venv --without-pip /opt/prewarm \
  && /build/bin/pip --python /opt/prewarm/bin/python3 install \
     --no-deps --require-hashes --only-binary=:all: -r requirements/base.txt \
+ && rm -r /opt/prewarm/include /opt/prewarm/bin/[Aa]ctivate* \
  && /opt/prewarm/bin/python3 -m compileall -q --invalidation-mode unchecked-hash /opt/prewarm/lib
 
 FROM packages AS product

@@ -62,16 +62,16 @@ class BuiltImage(msgspec.Struct, frozen=True, kw_only=True):
         return sum(layer.unpacked_bytes for layer in self.layers[self.base_layers :])
 
 
-def built() -> BuiltImage:
+def built(project: Path = nodeimage.PROJECT) -> BuiltImage:
     """
-    Return the node image of the checkout as it is, built first where it is not in the cache.
+    Return the node image of the checkout as it is (or of another `project`), built first where it is not in the cache.
 
     Raises:
         CommandFailed: it could not be built here; the message ends with the output of what failed.
     """
     base_folder = nodeimage.base()
     base_digests = [layer["digest"] for layer in _manifest(base_folder / LAYOUT)["layers"]]
-    layout = nodeimage.image(base_folder) / LAYOUT
+    layout = nodeimage.image(base_folder, project=project) / LAYOUT
     manifest = _manifest(layout)
     digests = [layer["digest"] for layer in manifest["layers"]]
     if digests[: len(base_digests)] != base_digests:

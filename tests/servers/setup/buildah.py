@@ -8,10 +8,10 @@ layout). A build that was killed leaves a mark, and the next one begins with an 
 import contextlib
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.servers.disks import has_overlay
 from tests.servers.setup import apt, cache
 from tests.servers.setup.chamber import run_inside
 from tests.servers.setup.commands import announce
@@ -125,12 +125,12 @@ class Buildah:
 
 
 @contextlib.contextmanager
-def buildah() -> Iterator[Buildah]:
-    """Yield a Buildah that nobody else uses meanwhile."""
-    place = cache.folder() / "image/storage"
+def buildah(place: Path | None = None) -> Iterator[Buildah]:
+    """Yield a Buildah that nobody else uses meanwhile; its storage is in the cache, or in `place`."""
+    place = place or cache.folder() / "image/storage"
     place.mkdir(parents=True, exist_ok=True)
     with cache.locked(place):
-        builder = Buildah(place, driver=_driver(place))
+        builder = Buildah(place, driver="overlay" if has_overlay(place) else "vfs")
         builder.prepare()
         yield builder
 
@@ -149,28 +149,6 @@ def _program() -> tuple[Path, str]:
         return Path(found), ""
     folder = apt.unpacked_with_libraries("buildah")
     return folder / "usr/bin/buildah", apt.library_path(folder)
-
-
-def _driver(place: Path) -> str:
-    """Return overlay where the kernel mounts one in this folder (on another overlay it may not), else vfs."""
-    trial = place / "trial"
-    for name in ("lower", "upper", "work", "merged"):
-        (trial / name).mkdir(parents=True, exist_ok=True)
-    options = f"lowerdir={trial}/lower,upperdir={trial}/upper,workdir={trial}/work"
-    command: list[str | Path] = [
-        "unshare",
-        "--mount",
-        "mount",
-        "-t",
-        "overlay",
-        "-o",
-        options,
-        "overlay",
-        trial / "merged",
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, timeout=30)
-    shutil.rmtree(trial, ignore_errors=True)
-    return "vfs" if done.returncode else "overlay"
 
 
 def _size_bytes(folder: Path) -> int:

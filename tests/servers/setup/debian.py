@@ -8,11 +8,11 @@ import hashlib
 import os
 import platform
 import shutil
+import tempfile
 from pathlib import Path
 
-from tests.servers.setup import apt, cache
+from tests.servers.setup import apt
 from tests.servers.setup.chamber import run_inside
-from tests.servers.setup.commands import announce
 
 
 # The build stage needs venv and ensurepip.
@@ -32,6 +32,8 @@ _REMOVED = (
     "var/lib/apt/lists/*",
     "var/log/*",
 )
+# The images of Python that people build on come without it, and the Dockerfile has to make up for that.
+_WITHOUT_BYTECODE = "find usr/lib/python3* -name __pycache__ -prune -exec rm -r {} +"
 _OPTIONS = (
     "--quiet",
     "--mode=root",
@@ -39,38 +41,38 @@ _OPTIONS = (
     "--skip=output/dev",
     f"--include={','.join(_PACKAGES)}",
     *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-    f'--customize-hook=cd "$1" && rm -rf {" ".join(_REMOVED)}',
+    f'--customize-hook=cd "$1" && rm -rf {" ".join(_REMOVED)} && {_WITHOUT_BYTECODE}',
 )
 MINUTES = 10
 
 
-def root() -> Path:
+def name() -> str:
+    """Return what tells the root of this system from others, and changes with how it is made."""
+    made_how = hashlib.sha256(repr(_OPTIONS).encode()).hexdigest()[:8]
+    return f"{_codename()}-{platform.machine()}-{made_how}"
+
+
+def make_root(folder: Path) -> Path:
     """
-    Return the root as a tar archive, made once for each release of the system.
+    Make the root as a tar archive in `folder`, and return the archive.
 
     Raises:
         CommandFailed: a package is not in the machine's sources, or mmdebstrap could not do its work here.
     """
-    release = platform.freedesktop_os_release()
-    codename = release.get("VERSION_CODENAME", "")
-    made_how = hashlib.sha256(repr(_OPTIONS).encode()).hexdigest()[:16]
-    name = f"image/root/{codename}-{platform.machine()}-{made_how}"
-    return cache.kept(name, lambda folder: _make(folder, codename)) / "root.tar"
+    archive = folder / "root.tar"
+    with tempfile.TemporaryDirectory(prefix="root-", dir=folder) as scratch:
+        settings = Path(scratch, "apt.conf")
+        settings.write_text(apt.settings_for_another_root())
+        run_inside(
+            ["mmdebstrap", *_OPTIONS, f"--aptopt={settings}", _codename(), archive, *apt.sources()],
+            timeout_seconds=MINUTES * 60,
+            environment={"PATH": _path(), "TMPDIR": scratch},
+        )
+    return archive
 
 
-def _make(folder: Path, codename: str) -> None:
-    announce(f"making a root of {codename} with Python in the cache (half a minute, once)")
-    settings = folder / "apt.conf"
-    settings.write_text(apt.settings_for_another_root())
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    run_inside(
-        ["mmdebstrap", *_OPTIONS, f"--aptopt={settings}", codename, folder / "root.tar", *apt.sources()],
-        timeout_seconds=MINUTES * 60,
-        environment={"PATH": _path(), "TMPDIR": str(scratch)},
-    )
-    shutil.rmtree(scratch)
-    settings.unlink()
+def _codename() -> str:
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
 
 
 def _path() -> str:

@@ -6,6 +6,7 @@ layer of it.
 """
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from tests.servers.setup import cache, debian, pip
@@ -46,25 +47,24 @@ def base() -> Path:
     Raises:
         CommandFailed: it could not be built here.
     """
-    root = debian.root()
     key = hashlib.sha256(_BASE.encode()).hexdigest()[:8]
-    return cache.kept(f"image/base/{root.parent.name}-{key}", lambda folder: _make_base(root, folder))
+    return cache.kept(f"image/base/{debian.name()}-{key}", _make_base)
 
 
-def image(base_folder: Path) -> Path:
+def image(base_folder: Path, *, project: Path = PROJECT) -> Path:
     """
-    Return the folder with the node image's OCI layout, built on the base in `base_folder`.
+    Return the folder with the node image's OCI layout, made of `project` on the base in `base_folder`.
 
     Raises:
         CommandFailed: a step of the Dockerfile failed; the message ends with its output.
     """
-    name = f"image/built/{base_folder.name}-{content_key()}"
-    folder = cache.kept(name, lambda folder: _make(base_folder, folder))
+    name = f"image/built/{base_folder.name}-{content_key(project)}"
+    folder = cache.kept(name, lambda folder: _make(project, base_folder, folder))
     cache.forget_old(folder.parent, kept=KEPT)
     return folder
 
 
-def content_key(project: Path = PROJECT) -> str:
+def content_key(project: Path) -> str:
     """Return what changes when anything changes that the image is made of."""
     content = hashlib.sha256()
     for file in sorted(_files(project)):
@@ -76,24 +76,28 @@ def content_key(project: Path = PROJECT) -> str:
 def _files(project: Path) -> list[Path]:
     places = [project / name for name in INPUTS]
     found = [file for place in places for file in (place.rglob("*") if place.is_dir() else [place])]
-    return [file for file in found if file.is_file() and not set(GENERATED) & set(file.parts)]
+    return [file for file in found if file.is_file() and not set(GENERATED) & set(file.relative_to(project).parts)]
 
 
-def _make_base(root: Path, folder: Path) -> None:
-    announce("making an image of that root in the cache")
-    file = folder / "Dockerfile"
+def _make_base(folder: Path) -> None:
+    announce("making a base image of this system's own release in the cache (a minute, once)")
+    context = folder / "context"
+    context.mkdir()
+    debian.make_root(context)
+    file = context / "Dockerfile"
     file.write_text(_BASE)
     with buildah() as builder:
-        builder.build(root.parent, file, into=folder)
+        builder.build(context, file, into=folder)
+    shutil.rmtree(context)
 
 
-def _make(base_folder: Path, folder: Path) -> None:
+def _make(project: Path, base_folder: Path, folder: Path) -> None:
     announce("building the node image (two minutes, later a few seconds)")
     with buildah() as builder:
-        _build(builder, base_folder, folder)
+        _build(builder, project, base_folder, folder)
 
 
-def _build(builder: Buildah, base_folder: Path, folder: Path) -> None:
+def _build(builder: Buildah, project: Path, base_folder: Path, folder: Path) -> None:
     settings, certificates = pip.settings(), pip.certificates()
     secrets: dict[str, str | Path] = {"pip": _pip_conf(settings)}
     volumes = {place: place for place in map(Path, settings.get("find-links", "").split()) if place.is_dir()}
@@ -102,8 +106,8 @@ def _build(builder: Buildah, base_folder: Path, folder: Path) -> None:
     name = f"localhost/prewarm-base:{base_folder.name}"
     builder.take(base_folder, name=name)
     builder.build(
-        PROJECT,
-        PROJECT / "Dockerfile",
+        project,
+        project / "Dockerfile",
         into=folder,
         arguments={"BASE": name},
         secrets=secrets,
