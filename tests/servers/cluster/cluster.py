@@ -60,8 +60,7 @@ class LabCluster:
             opening.enter_context(self.network)
             Push(self.registry)("pause", tag="1", layers=[waiting.layer()], entrypoint=waiting.ENTRYPOINT)
             opening.enter_context(self.apiserver)
-            opening.enter_context(Network(loopback(self.network.port), listen=self._listen_inside))
-            self.hosts.add(REGISTRY, f"http://{ADDRESS}:{REGISTRY_PORT}")
+            opening.enter_context(self._served(REGISTRY, self.network.port, inside=REGISTRY_PORT))
             opening.callback(self._switch_off)
             for _ in range(self._first):
                 self._start(f"node-{self._joined + 1}")
@@ -90,6 +89,10 @@ class LabCluster:
         """Cut a node's power, and delete its Node as a cloud's controller does."""
         self.nodes.pop(name).stop()
         self.apiserver.request("DELETE", f"/api/v1/nodes/{name}")
+
+    def serve(self, name: str, port: int) -> None:
+        """Let nodes have the registry at 127.0.0.1:port as `name`, from now on; pulls by no other name reach it."""
+        self._open.enter_context(self._served(name, port, inside=port))
 
     def find(self, name: str) -> dict[str, Any]:
         """Return a Node, {} where there is none."""
@@ -124,8 +127,12 @@ class LabCluster:
         for node in self.nodes.values():
             node.stop()
 
-    def _listen_inside(self, _port: int) -> socket.socket:
-        return self.control.machine.in_network(lambda: socket.create_server((ADDRESS, REGISTRY_PORT)))
+    def _served(self, name: str, port: int, *, inside: int) -> Network:
+        def listen(_port: int) -> socket.socket:
+            return self.control.machine.in_network(lambda: socket.create_server((ADDRESS, inside)))
+
+        self.hosts.add(name, f"http://{ADDRESS}:{inside}")
+        return Network(loopback(port), listen=listen)
 
 
 def _is_ready(node: Mapping[str, Any]) -> bool:

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from tests.servers.cluster import hold
 from tests.servers.cluster.settings import REGISTRY
 from tests.servers.processes import until
@@ -79,7 +77,7 @@ def _follow(holder: subprocess.Popen[bytes], folder: Path, log: Path) -> int:
 
 
 def _show(folder: Path) -> int:
-    state = msgspec.json.decode((folder / hold.STATE).read_bytes(), type=hold.State)
+    state = hold.state(folder)
     nodes = ", ".join(
         f"{name} (containerd {version})" for name, version in zip(state.nodes, state.containerds, strict=True)
     )

@@ -56,6 +56,11 @@ def holder(folder: Path) -> int:
     return int(_lock(folder).read_text())
 
 
+def state(folder: Path) -> State:
+    """Return what its holder wrote once all was up."""
+    return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
+
+
 def main(folder: Path) -> int:
     """Bring it up, hold it until SIGTERM, and leave nothing."""
     # From here to the end, so that a signal in the midst of starting ends in order too.

@@ -1,0 +1,110 @@
+"""`make cluster` and `make cluster-down`, as a person runs them but for the folder: what they bring, and leave."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.cluster import hold
+from tests.servers.disks import unmount_below
+from tests.servers.processes import until
+from tests.servers.setup import cache
+
+
+COMMAND = (sys.executable, "-m", "tests.servers.cluster.command")
+JOB = Path("examples/base-image-job.yaml")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where the cluster has its files; what a failed test leaves there ends with it."""
+    place = tmp_path / "c"
+    yield place
+    if hold.is_held(place):
+        os.kill(hold.holder(place), signal.SIGKILL)
+        until(lambda: not hold.is_held(place), what="the holder is gone", timeout_seconds=30)
+    unmount_below(place)
+
+
+def cluster(word: str, place: Path) -> str:
+    """Do `up` or `down`, and return what it says."""
+    done = subprocess.run([*COMMAND, word, place], check=False, capture_output=True, text=True, timeout=240)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def of_the_machine() -> tuple[str, list[str], list[str]]:
+    """Return what a cluster must not change: the network, mounts, and cgroups."""
+    links = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=10).stdout
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return links, mounts, sorted(str(path) for path in Path("/sys/fs/cgroup").glob("*"))
+
+
+def prewarm(*words: str, kubeconfig: str) -> str:
+    """Run the checkout's own command from outside of the cluster."""
+    command = [sys.executable, "-m", "daemon", *words, "--kubeconfig", kubeconfig]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_the_commands_that_it_shows_work_from_outside_and_nothing_stays(place: Path) -> None:
+    """Three Ready nodes, the sample job warm on each, and afterwards the machine is as it was."""
+    before = of_the_machine()
+
+    said = cluster("up", place)
+    found = hold.state(place)
+    kubectl = (found.kubectl, "--kubeconfig", found.kubeconfig)
+    job = JOB.read_text().replace("image: base:", f"image: {found.sample.removesuffix('base:latest')}base:")
+    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=job, text=True, timeout=60)
+    ready = ("wait", "--for=condition=Ready", "imagepulljob/base-image-job", "--timeout=120s")
+    subprocess.run([*kubectl, *ready], check=True, timeout=130)
+    status = prewarm("status", "--all-namespaces", kubeconfig=found.kubeconfig)
+    again = cluster("up", place)
+    during = of_the_machine()
+    cluster("down", place)
+
+    assert f"export KUBECONFIG={found.kubeconfig}" in said
+    assert "base-image-job   3/3" in status
+    assert "A cluster runs already." in again
+    assert before[:2] == during[:2]
+    assert before == of_the_machine()
+    assert not place.exists()
+    assert "No cluster runs." in cluster("down", place)
+
+
+def test_a_killed_holder_takes_everything_along(place: Path) -> None:
+    """No process of a node outlives it; what it can't take, folders, the next one removes."""
+    cluster("up", place)
+
+    os.kill(hold.holder(place), signal.SIGKILL)
+
+    until(lambda: not hold.is_held(place), what="the lock is free", timeout_seconds=30)
+    until(lambda: not _processes_in(place), what="its processes are gone", timeout_seconds=30)
+
+
+def _processes_in(place: Path) -> list[str]:
+    """Return the commands of processes whose command line names the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(place) in words:
+            found.append(words)
+    return found
+
+
+def test_a_usage_error_says_what_can_be_done() -> None:
+    """And its exit code is that of bad input."""
+    done = subprocess.run([*COMMAND, "sideways"], check=False, capture_output=True, text=True, timeout=30)
+
+    assert (2, True) == (done.returncode, "up|down" in done.stdout)
+
+
+def test_the_usual_folder_is_in_the_cache() -> None:
+    """Beside everything else that the lab brings, and so not in the checkout."""
+    assert cache.folder() == hold.usual_folder().parent
