@@ -15,6 +15,7 @@ from daemon.api.reasons import Reason
 from daemon.clock import Moment
 from daemon.display.events import events_between
 from daemon.node.plan import running_count
+from daemon.node.report import reason_of
 from daemon.node.task import NodeState, Running, Task
 from daemon.observe.catalogue import Result
 from daemon.observe.metrics import AgentMetrics
@@ -54,6 +55,7 @@ class Measures:
         self._tell_events(before, after, now=now)
         images = images_by_state(after)
         self._metrics.node_counted(images, running=running_count(after), waiting=images["waiting"])
+        self._metrics.reasons_counted(images_by_reason(after))
         self._metrics.runtime_seen(is_up=after.is_runtime_up)
 
     def _tell_events(self, before: NodeState, after: NodeState, *, now: Moment) -> None:
@@ -96,6 +98,11 @@ def images_by_state(state: NodeState) -> dict[str, int]:
     """Count the wanted images by what holds of them now; each state is there, also with none."""
     counts = Counter(map(state_of, state.tasks.values()))
     return {name: counts[name] for name in _STATES}
+
+
+def images_by_reason(state: NodeState) -> Counter[Reason]:
+    """Count the wanted images of which something is wrong, or was until their last pull, by what their status says."""
+    return Counter(reason for task in state.tasks.values() if (reason := reason_of(task)) is not None)
 
 
 def state_of(task: Task) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from daemon.clock import Moment
 from daemon.cluster.errors import ClusterError, Conflict, Denied, Invalid, NotFound, Oversized, Throttled
-from daemon.coordinator.conditions import STALLED
+from daemon.coordinator.conditions import STALLED, SUSPENDED
 from daemon.coordinator.requests import Outcome
 from daemon.coordinator.snapshot import CoordinatorState, JobState, ListState
 from daemon.coordinator.statejson import by_condition
@@ -63,6 +63,7 @@ def figures_of(state: CoordinatorState, *, last_sync: Moment | None) -> Figures:
         jobs=tuple(_job(job) for job in state.jobs if job.course != _ENDED),
         agents_by_version=state.agents_by_version,
         nodes_without_agent=state.without_agent,
+        nodes_skipped=state.skipped,
         nodes_refused=state.refused,
         gates_closed=state.gates_closed,
         writes_waiting=state.writes_waiting,
@@ -72,7 +73,14 @@ def figures_of(state: CoordinatorState, *, last_sync: Moment | None) -> Figures:
 
 
 def _job(job: JobState) -> JobFigures:
-    return JobFigures(name=f"{job.namespace}/{job.name}", nodes=job.nodes, stall_reason=job.conditions.get(STALLED, ""))
+    return JobFigures(
+        name=f"{job.namespace}/{job.name}",
+        nodes=job.nodes,
+        stall_reason=job.conditions.get(STALLED, ""),
+        is_suspended=SUSPENDED in job.conditions,
+        eta_at=job.eta_at,
+        refresh_deadline_at=job.refresh_deadline_at,
+    )
 
 
 def _stalled(lists: Iterable[ListState]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ A job without either renews each node by itself, a day after its last success: t
 from datetime import datetime
 
 from daemon.api.imagepulljob import ImagePullJob, Refresh
+from daemon.api.times import later
 from daemon.coordinator.records import JobRecord
 from daemon.coordinator.standing import Standing
 from daemon.entries import place_in_spread
@@ -26,6 +27,16 @@ def may_come_early(job: ImagePullJob, *, due_at: datetime, node: str, now: datet
     """Tell whether a renewal counts for what it is due by if it is granted now: not before that fire."""
     fire = fire_of(job, due_at=due_at, node=node)
     return fire is None or fire <= now
+
+
+def refresh_deadline(record: JobRecord) -> datetime | None:
+    """Tell until when nodes may begin, or might have, in a job's latest refresh; None without one or a bound."""
+    if record.task is None or record.last_refresh is None:
+        return None
+    refresh = record.task.job.template.prewarm.refresh or Refresh()
+    if refresh.schedule is None or refresh.starting_deadline_seconds is None:
+        return None
+    return later(record.last_refresh, seconds=refresh.starting_deadline_seconds)
 
 
 def begins(record: JobRecord, standing: Standing, *, node: str) -> bool:

@@ -15,10 +15,12 @@ from daemon.clock import Moment
 from daemon.coordinator.conditions import TYPES, conditions_in
 from daemon.coordinator.desk import Desk
 from daemon.coordinator.fleet import Fleet
+from daemon.coordinator.jobfields import prewarm, time_in
 from daemon.coordinator.lists.book import ListRecord
 from daemon.coordinator.loop import CoordinatorLoop
 from daemon.coordinator.plan import free_slots, limit_of
 from daemon.coordinator.records import JobRecord, NodeRecord
+from daemon.coordinator.refreshes import refresh_deadline
 from daemon.coordinator.seen import SeenNode, SeenNodeImage
 from daemon.coordinator.standing import Group, Stand
 
@@ -43,6 +45,8 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
         turns: the nodes that count: waiting, granted, pulling, succeeded, failed.
         limit: how many nodes may pull at once.
         holding: how many do, or may begin at any moment.
+        eta_at: when the nodes that pull and wait are likely to have ended; None where nobody knows.
+        refresh_deadline_at: until when nodes may begin, or might have, in its latest refresh; None without a bound.
         problems: why its spec can't be used.
     """
 
@@ -58,6 +62,8 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     turns: Mapping[str, int] = {}
     limit: int = 0
     holding: int = 0
+    eta_at: datetime | None = None
+    refresh_deadline_at: datetime | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -191,6 +197,8 @@ def _job(job: JobRecord, desk: Desk) -> JobState:
         turns={stand.value.lower(): job.tally.count(stand) for stand in Stand},
         limit=limit_of(job.task, desired=job.tally.desired) if job.task is not None else 0,
         holding=job.tally.holding,
+        eta_at=time_in(prewarm(said), "eta"),
+        refresh_deadline_at=refresh_deadline(job),
         problems=job.seen.problems,
     )
 

@@ -18,6 +18,7 @@ PROGRESS_PERCENT = 5
 ALIVE_SECONDS = 60.0
 # A proxy can answer with a page of HTML, and a NodeImage has many entries and at most 1.5 MiB.
 LONGEST_MESSAGE = 1024
+_SUSPENDED = "suspended by every job that wants it"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +72,7 @@ def _space_problem(state: NodeState) -> str:
 
 def status_of(task: Task) -> TagStatus:
     """Put one task into a tag status; a suspended task says so instead of what it waited for."""
-    is_suspended = task.wanted.is_suspended and not task.is_ended
-    reason = Reason.SUSPENDED if is_suspended else task.reason
+    reason = reason_of(task)
     return TagStatus(
         tag=task.wanted.key.tag,
         phase=task.phase,
@@ -81,7 +81,7 @@ def status_of(task: Task) -> TagStatus:
         start_time=task.started_at,
         completion_time=task.completed_at,
         image_id=task.image_id,
-        message="suspended by every job that wants it" if is_suspended else task.message[:LONGEST_MESSAGE],
+        message=_SUSPENDED if reason is Reason.SUSPENDED else task.message[:LONGEST_MESSAGE],
         reason=reason or "",
         attempt=_attempt_of(task),
         digest=task.digest,
@@ -89,6 +89,11 @@ def status_of(task: Task) -> TagStatus:
         bytes=_bytes_of(task),
         stage=task.progress.stage if task.progress else "",
     )
+
+
+def reason_of(task: Task) -> Reason | None:
+    """Tell why a task failed or what it waits for; None where nothing is wrong."""
+    return Reason.SUSPENDED if task.wanted.is_suspended and not task.is_ended else task.reason
 
 
 def _attempt_of(task: Task) -> int:

@@ -69,6 +69,12 @@ IMAGES = Described(
     "Wanted images by what holds of them now: waiting, pulling, suspended, succeeded or failed.",
     ("state",),
 )
+IMAGES_BY_REASON = Described(
+    "prewarm_images_by_reason",
+    Kind.GAUGE,
+    "Wanted images by the reason that their status tells; 0 once a reason holds of none any more.",
+    ("reason",),
+)
 ATTEMPTS = Described(
     "prewarm_attempts_total",
     Kind.COUNTER,
@@ -158,6 +164,7 @@ METRICS = (
     PULLS_RUNNING,
     PULLS_WAITING,
     IMAGES,
+    IMAGES_BY_REASON,
     ATTEMPTS,
     FAILURES,
     EVICTIONS,

@@ -68,6 +68,24 @@ JOB_STALLED: Final = Described(
     "1 for each job that stands still until a person does something, with the reason.",
     ("imagepulljob", "reason"),
 )
+JOB_SUSPENDED: Final = Described(
+    "prewarm_job_suspended",
+    Kind.GAUGE,
+    "1 for each job that goes on and is suspended: its nodes stay as they are until somebody resumes it.",
+    ("imagepulljob",),
+)
+JOB_ETA: Final = Described(
+    "prewarm_job_eta_timestamp_seconds",
+    Kind.GAUGE,
+    "When a job's nodes that pull and wait are likely to have ended, in seconds since 1970; absent where nobody knows.",
+    ("imagepulljob",),
+)
+JOB_REFRESH_DEADLINE: Final = Described(
+    "prewarm_job_refresh_deadline_timestamp_seconds",
+    Kind.GAUGE,
+    "Until when nodes may begin, or might have begun, in a job's latest refresh, in seconds since 1970.",
+    ("imagepulljob",),
+)
 LISTS: Final = Described(
     "prewarm_lists",
     Kind.GAUGE,
@@ -90,6 +108,12 @@ NODES_WITHOUT_AGENT: Final = Described(
     "prewarm_nodes_without_agent",
     Kind.GAUGE,
     "Nodes that could have an agent and of which none has said anything.",
+)
+NODES_SKIPPED: Final = Described(
+    "prewarm_nodes_skipped",
+    Kind.GAUGE,
+    "Nodes that jobs leave out now, by reason.",
+    ("reason",),
 )
 NODES_REFUSED: Final = Described(
     "prewarm_coordinator_nodes_refused",
@@ -168,10 +192,14 @@ COORDINATOR_METRICS: Final = (
     JOBS,
     JOB_NODES,
     JOB_STALLED,
+    JOB_SUSPENDED,
+    JOB_ETA,
+    JOB_REFRESH_DEADLINE,
     LISTS,
     LIST_STALLED,
     AGENTS,
     NODES_WITHOUT_AGENT,
+    NODES_SKIPPED,
     NODES_REFUSED,
     GATES_CLOSED,
     GATES_OPENED,

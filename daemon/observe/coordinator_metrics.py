@@ -34,11 +34,24 @@ OTHER: Final = "other"
 
 
 class JobFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that goes on: its nodes by state, and why it stands still, "" where it does not."""
+    """
+    A job that goes on.
+
+    Attributes:
+        name: its namespace and name.
+        nodes: the selected ones by state.
+        stall_reason: why it stands still, "" where it does not.
+        is_suspended: somebody has suspended it.
+        eta_at: when its nodes are likely to have ended; None where nobody knows.
+        refresh_deadline_at: until when nodes may begin in its latest refresh; None without one, or without a bound.
+    """
 
     name: str
     nodes: Mapping[str, int]
     stall_reason: str = ""
+    is_suspended: bool = False
+    eta_at: datetime | None = None
+    refresh_deadline_at: datetime | None = None
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +65,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     stalled_lists: tuple[tuple[str, str], ...] = ()
     agents_by_version: Mapping[str, int] = {}
     nodes_without_agent: int = 0
+    nodes_skipped: Mapping[str, int] = {}
     nodes_refused: int = 0
     gates_closed: int = 0
     writes_waiting: Mapping[str, int] = {}
@@ -156,10 +170,16 @@ def _families(figures: Figures, *, samples: bool) -> Iterator[Metric]:
         catalogue.JOBS: _labelled(figures.jobs_by_condition),
         catalogue.JOB_NODES: [((job.name, state), nodes) for job in shown for state, nodes in job.nodes.items()],
         catalogue.JOB_STALLED: [((job.name, job.stall_reason), 1) for job in shown if job.stall_reason],
+        catalogue.JOB_SUSPENDED: [((job.name,), 1) for job in shown if job.is_suspended],
+        catalogue.JOB_ETA: [((job.name,), job.eta_at.timestamp()) for job in shown if job.eta_at],
+        catalogue.JOB_REFRESH_DEADLINE: [
+            ((job.name,), job.refresh_deadline_at.timestamp()) for job in shown if job.refresh_deadline_at
+        ],
         catalogue.LISTS: _labelled(figures.lists_by_condition),
         catalogue.LIST_STALLED: [(one, 1) for one in sorted(figures.stalled_lists)[:MOST_JOBS]],
         catalogue.AGENTS: _labelled(_bounded(figures.agents_by_version)),
         catalogue.NODES_WITHOUT_AGENT: [((), figures.nodes_without_agent)],
+        catalogue.NODES_SKIPPED: _labelled(figures.nodes_skipped),
         catalogue.NODES_REFUSED: [((), figures.nodes_refused)],
         catalogue.GATES_CLOSED: [((), figures.gates_closed)],
         catalogue.WRITES_WAITING: _labelled(figures.writes_waiting),

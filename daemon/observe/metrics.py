@@ -56,11 +56,13 @@ class AgentMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._labels = _Bounded(MOST_REGISTRIES)
+        self._reasons: set[Reason] = set()
         self._pull_seconds = self._histogram(catalogue.PULL_SECONDS)
         self._pull_bytes = self._counter(catalogue.PULL_BYTES)
         self._pulls_running = self._gauge(catalogue.PULLS_RUNNING)
         self._pulls_waiting = self._gauge(catalogue.PULLS_WAITING)
         self._images = self._gauge(catalogue.IMAGES)
+        self._images_by_reason = self._gauge(catalogue.IMAGES_BY_REASON)
         self._attempts = self._counter(catalogue.ATTEMPTS)
         self._failures = self._counter(catalogue.FAILURES)
         self._evictions = self._counter(catalogue.EVICTIONS)
@@ -110,6 +112,12 @@ class AgentMetrics:
             self._images.labels(state).set(count)
         self._pulls_running.set(running)
         self._pulls_waiting.set(waiting)
+
+    def reasons_counted(self, images: Mapping[Reason, int]) -> None:
+        """Tell how many images have which reason, and that what held of some before holds of none."""
+        self._reasons |= images.keys()
+        for reason in self._reasons:
+            self._images_by_reason.labels(reason.value).set(images.get(reason, 0))
 
     def runtime_seen(self, *, is_up: bool) -> None:
         """Tell whether the runtime answers."""

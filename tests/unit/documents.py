@@ -15,7 +15,7 @@ from daemon.display.events import Event
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "deploy/*.md", "requirements/*.md", "tests/**/*.md", "bench/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "requirements/*.md", "tests/**/*.md", "bench/*.md")
     for path in ROOT.glob(pattern)
 )
 

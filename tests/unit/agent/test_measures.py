@@ -325,6 +325,36 @@ def test_gauges_follow_the_node(node: ObservedNode, metrics: AgentMetrics) -> No
     assert (0, 0) == _running_and_waiting(metrics)
 
 
+def test_images_are_counted_by_the_reason_of_their_status(metrics: AgentMetrics) -> None:
+    """What waits for space, and what is suspended; a reason that is over holds of none."""
+    node = ObservedNode(Measures(metrics))
+    node.want(image("app"), image("off", is_suspended=True))
+    node.end(LOW)
+    short = _values(metrics, "prewarm_images_by_reason")
+    node.advance(3600)
+    node.end(DONE)
+
+    assert {"DiskLow": 1, "Suspended": 1} == short
+    assert {"DiskLow": 0, "Suspended": 1} == _values(metrics, "prewarm_images_by_reason")
+
+
+def test_an_image_that_keeps_being_removed_is_an_eviction_loop(node: ObservedNode, metrics: AgentMetrics) -> None:
+    """From the third removal of one image in a day; also while the image is there, until it is renewed."""
+    node.end(DONE)
+    for _ in range(2):
+        node.lose()
+        node.advance(60)
+        node.end(DONE)
+    twice = _values(metrics, "prewarm_images_by_reason")
+    node.lose()
+    waits = _values(metrics, "prewarm_images_by_reason")
+    node.advance(60)
+    node.end(DONE)
+
+    assert {} == twice
+    assert ({"EvictionLoop": 1}, {"EvictionLoop": 1}) == (waits, _values(metrics, "prewarm_images_by_reason"))
+
+
 def _running_and_waiting(metrics: AgentMetrics) -> tuple[float, float]:
     return _values(metrics, "prewarm_pulls_running")[""], _values(metrics, "prewarm_pulls_waiting")[""]
 

@@ -1,5 +1,7 @@
 """What became of a write in the words of the metrics, and a snapshot in counts."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from daemon.cluster.errors import (
@@ -65,17 +67,35 @@ def test_each_write_is_counted_once_under_its_class_and_reads_are_not() -> None:
 
 def test_a_snapshot_is_counted() -> None:
     """Jobs by each condition, and of those that go on their nodes."""
-    running = JobState(namespace="team", name="a", conditions={"Stalled": "Forbidden"}, nodes={"warm": 1})
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+    conditions = {"Stalled": "Forbidden", "Suspended": "Suspended"}
+    running = JobState(
+        namespace="team", name="a", conditions=conditions, nodes={"warm": 1}, eta_at=at, refresh_deadline_at=at
+    )
     done = JobState(namespace="team", name="b", course="finished", conditions={"Ready": "AllWarm", "Complete": "F"})
     nightly = ListState(namespace="team", name="nightly", conditions={"Stalled": "JobsRefused"})
     state = CoordinatorState(
-        is_synced=True, jobs=(running, done), lists=(nightly,), without_agent=3, refused=2, writes_running=4
+        is_synced=True,
+        jobs=(running, done),
+        lists=(nightly,),
+        without_agent=3,
+        skipped={"NoAgent": 5},
+        writes_running=4,
     )
 
     figures = figures_of(state, last_sync=None)
 
-    assert {"Ready": 1, "Complete": 1, "Failed": 0, "Suspended": 0, "Stalled": 1} == figures.jobs_by_condition
-    assert (JobFigures(name="team/a", nodes={"warm": 1}, stall_reason="Forbidden"),) == figures.jobs
+    assert {"Ready": 1, "Complete": 1, "Failed": 0, "Suspended": 1, "Stalled": 1} == figures.jobs_by_condition
+    assert figures.jobs == (
+        JobFigures(
+            name="team/a",
+            nodes={"warm": 1},
+            stall_reason="Forbidden",
+            is_suspended=True,
+            eta_at=at,
+            refresh_deadline_at=at,
+        ),
+    )
     assert 1 == figures.lists_by_condition["Stalled"]
     assert (("team/nightly", "JobsRefused"),) == figures.stalled_lists
-    assert (3, 2, 4) == (figures.nodes_without_agent, figures.nodes_refused, figures.writes_running)
+    assert (3, {"NoAgent": 5}, 4) == (figures.nodes_without_agent, figures.nodes_skipped, figures.writes_running)

@@ -1,10 +1,14 @@
 """What a loop publishes of what it knows: jobs, nodes, agents, and what waits to be written."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
+import pytest
 
+from daemon.api.imagepulljob import Refresh
 from daemon.api.nodeimage import Phase, TagStatus
+from daemon.api.times import format_time
 from daemon.clock import Moment
 from daemon.coordinator.budget import Budget
 from daemon.coordinator.events import Listed, Seen, Stop
@@ -24,7 +28,7 @@ from daemon.coordinator.seen import (
 )
 from daemon.coordinator.snapshot import CoordinatorState, JobState, snapshot_of
 from tests.unit.cluster.clock import EPOCH, SetClock
-from tests.unit.coordinator.jobs_told import seen_job
+from tests.unit.coordinator.jobs_told import NEVER, NOW, after, seen_job
 from tests.unit.coordinator.lists.told import ONE, TWO, child, image_list
 
 
@@ -114,6 +118,36 @@ def test_what_a_job_s_status_says_is_told() -> None:
 
     assert {"Stalled": "NodesRefused"} == job.conditions
     assert "job is stalled" == job.message
+
+
+@pytest.mark.parametrize(
+    ("expected", "refresh"),
+    [
+        (after(3600), Refresh(schedule="0 2 * * *", starting_deadline_seconds=3600)),
+        (None, Refresh(schedule="0 2 * * *")),
+        (None, None),
+    ],
+)
+def test_a_job_s_eta_and_the_end_of_its_refresh_s_window_are_told(
+    expected: datetime | None, refresh: Refresh | None
+) -> None:
+    """The window is that of the latest refresh, by the rule of `prewarm status`, and stays until the next one."""
+    raw: dict[str, object] = {"prewarm": {"lastRefreshTime": format_time(NOW), "eta": format_time(after(60))}}
+    status = JobProgress(raw=raw, last_refresh_time=NOW)
+    job = msgspec.structs.replace(seen_job(completion=NEVER, refresh=refresh), key=KEY, status=status)
+
+    (told,) = _after([job, _node("a")]).jobs
+
+    assert (after(60), expected) == (told.eta_at, told.refresh_deadline_at)
+
+
+def test_a_job_that_never_refreshed_has_no_window() -> None:
+    """Nothing can be late."""
+    refresh = Refresh(schedule="0 2 * * *", starting_deadline_seconds=3600)
+
+    (told,) = _after([msgspec.structs.replace(seen_job(completion=NEVER, refresh=refresh), key=KEY)]).jobs
+
+    assert (None, None) == (told.eta_at, told.refresh_deadline_at)
 
 
 def test_a_job_that_cannot_be_used_is_told_with_why() -> None:

@@ -24,11 +24,21 @@ FIGURES = Figures(
     is_synced=True,
     last_sync_at=datetime(2026, 1, 31, tzinfo=UTC),
     jobs_by_condition={"Ready": 2, "Stalled": 1},
-    jobs=(JobFigures(name="team/base", nodes={"warm": 488, "cold": 312}, stall_reason="ImageNotFound"),),
+    jobs=(
+        JobFigures(
+            name="team/base",
+            nodes={"warm": 488, "cold": 312},
+            stall_reason="ImageNotFound",
+            is_suspended=True,
+            eta_at=datetime(2026, 1, 31, 1, tzinfo=UTC),
+            refresh_deadline_at=datetime(2026, 1, 31, 2, tzinfo=UTC),
+        ),
+    ),
     lists_by_condition={"Stalled": 1},
     stalled_lists=(("team/nightly", "JobsRefused"),),
     agents_by_version={"0.1.0": 799},
     nodes_without_agent=1,
+    nodes_skipped={"AgentSilent": 4},
     nodes_refused=2,
     gates_closed=3,
     writes_waiting={"grant": 40},
@@ -132,8 +142,12 @@ def test_both_in_one_process_are_one_text() -> None:
         (2, "prewarm_jobs", {"condition": "Ready"}),
         (488, "prewarm_job_nodes", {"imagepulljob": "team/base", "state": "warm"}),
         (1, "prewarm_job_stalled", {"imagepulljob": "team/base", "reason": "ImageNotFound"}),
+        (1, "prewarm_job_suspended", {"imagepulljob": "team/base"}),
+        (1769821200, "prewarm_job_eta_timestamp_seconds", {"imagepulljob": "team/base"}),
+        (1769824800, "prewarm_job_refresh_deadline_timestamp_seconds", {"imagepulljob": "team/base"}),
         (799, "prewarm_agents", {"version": "0.1.0"}),
         (1, "prewarm_nodes_without_agent", {}),
+        (4, "prewarm_nodes_skipped", {"reason": "AgentSilent"}),
         (2, "prewarm_coordinator_nodes_refused", {}),
         (3, "prewarm_coordinator_gates_closed", {}),
         (1, "prewarm_coordinator_gates_opened_total", {"reason": "warm"}),
@@ -165,8 +179,16 @@ def test_a_job_that_is_gone_leaves_nothing_behind(metrics: CoordinatorMetrics, l
     """Neither its nodes nor that it stood still."""
     leader.figures = Figures()
 
-    assert [] == _families(metrics)["prewarm_job_nodes"].samples
-    assert [] == _families(metrics)["prewarm_job_stalled"].samples
+    assert [] == [one for name, family in _families(metrics).items() if "_job_" in name for one in family.samples]
+
+
+def test_a_job_without_an_eta_or_a_window_has_no_sample_of_it(metrics: CoordinatorMetrics, leader: Leader) -> None:
+    """An absent time says that nobody knows; 0 would be in the past."""
+    leader.figures = Figures(jobs=(JobFigures(name="team/base", nodes={"warm": 1}),))
+
+    shown = {name for name, family in _families(metrics).items() if "_job_" in name and family.samples}
+
+    assert {"prewarm_job_nodes"} == shown
 
 
 def test_jobs_and_versions_are_bounded(metrics: CoordinatorMetrics, leader: Leader) -> None:

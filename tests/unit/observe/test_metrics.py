@@ -77,6 +77,7 @@ def _everything(metrics: AgentMetrics) -> None:
     metrics.image_evicted()
     metrics.registry_throttled("docker.io")
     metrics.node_counted({"waiting": 2, "pulling": 1}, running=1, waiting=2)
+    metrics.reasons_counted({Reason.DISK_LOW: 3})
     metrics.runtime_seen(is_up=True)
     metrics.synced(datetime(2026, 1, 31, tzinfo=UTC))
     metrics.api_requested("patch", "nodeimages/status", "200")
@@ -98,6 +99,7 @@ def _everything(metrics: AgentMetrics) -> None:
         (1, "prewarm_evictions_total", {}),
         (1, "prewarm_registry_throttles_total", {"registry": "docker.io"}),
         (2, "prewarm_images", {"state": "waiting"}),
+        (3, "prewarm_images_by_reason", {"reason": "DiskLow"}),
         (1, "prewarm_pulls_running", {}),
         (2, "prewarm_pulls_waiting", {}),
         (1, "prewarm_runtime_up", {}),
@@ -138,6 +140,17 @@ def test_the_text_is_prometheus_s_own(metrics: AgentMetrics) -> None:
     """In the format that every Prometheus reads without negotiation."""
     assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
     assert metrics.text().endswith(b"\n")
+
+
+def test_a_reason_that_is_over_holds_of_no_image(metrics: AgentMetrics) -> None:
+    """An alert on it ends; a reason that has never been has no sample."""
+    metrics.reasons_counted({Reason.DISK_LOW: 3})
+
+    metrics.reasons_counted({Reason.EVICTION_LOOP: 1})
+
+    assert 0 == _value(metrics, "prewarm_images_by_reason", reason="DiskLow")
+    assert 1 == _value(metrics, "prewarm_images_by_reason", reason="EvictionLoop")
+    assert 2 == len(_families(metrics)["prewarm_images_by_reason"].samples)
 
 
 def test_two_agents_count_apart(metrics: AgentMetrics) -> None:
