@@ -22,24 +22,7 @@ MINUTES = 20
 # Layers of builds that nobody needs any more stay in the storage, until it is thrown away as a whole.
 MOST_BYTES = 3 << 30
 
-# buildah's own scratch files are in memory: they hold the person's settings of pip, and go with the namespace. Of the
-# machine's /var/lib, where it would begin a cache of its own, only ours can be written. The mark stays where it did not
-# end by itself. Unpacked libraries are made known by the linker's list, since buildah starts itself anew without
-# LD_LIBRARY_PATH.
-_SCRIPT = """
-mount --bind /var/lib /var/lib && mount -o remount,bind,ro /var/lib &&
-mount --bind "$CACHE" "$CACHE" && mount -o remount,bind,rw "$CACHE" &&
-mount -t tmpfs -o mode=700 tmpfs "$SCRATCH" && mkdir "$SCRATCH/tmp" && touch "$MARK" || exit 1
-if [ -n "$LIBRARIES" ]; then
-  { echo "include /etc/ld.so.conf"; echo "$LIBRARIES" | tr : '\\n'; } >"$SCRATCH/ld.so.conf" &&
-  PATH="$PATH:/sbin:/usr/sbin" ldconfig -X -f "$SCRATCH/ld.so.conf" -C "$SCRATCH/ld.so.cache" &&
-  mount --bind "$SCRATCH/ld.so.cache" /etc/ld.so.cache || exit 1
-fi
-TMPDIR="$SCRATCH/tmp" "$@"
-code=$?
-[ $code -ge 128 ] || rm "$MARK"
-exit $code
-"""
+_SCRIPT = Path(__file__).with_name("buildah.sh")
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 
@@ -84,6 +67,7 @@ class Buildah:
         Raises:
             CommandFailed: a step of it failed; the message ends with its output.
         """
+        into.mkdir(exist_ok=True)
         handed = {name: _handed(name, secret) for name, secret in (secrets or {}).items()}
         options: list[str | Path] = [
             *("--layers", "--network", "host", "--isolation", "chroot", "--pull-never"),
@@ -108,7 +92,7 @@ class Buildah:
         program = [self._program, *storage, command, *policy, *arguments]
         places = {"CACHE": str(cache.folder()), "SCRATCH": str(self._scratch), "MARK": str(self._mark)}
         return run_inside(
-            ["sh", "-c", _SCRIPT, "sh", *program],
+            ["sh", _SCRIPT, *program],
             timeout_seconds=MINUTES * 60,
             folder=folder,
             environment={**places, "LIBRARIES": self._libraries, **(environment or {})},
@@ -118,7 +102,7 @@ class Buildah:
         """Empty the storage where a build was broken off in it, or it has become large."""
         if self._mark.exists() or _size_bytes(self._storage) > MOST_BYTES:
             announce("emptying the storage of image builds")
-            shutil.rmtree(self._storage)
+            shutil.rmtree(self._storage, ignore_errors=True)
             self._mark.unlink(missing_ok=True)
         self._scratch.mkdir(exist_ok=True)
         self._policy.write_text(_POLICY)
