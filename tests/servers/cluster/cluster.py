@@ -104,7 +104,10 @@ class LabCluster:
         try:
             until(lambda: _is_ready(self.find(name)), what=f"{name} is Ready", timeout_seconds=READY_SECONDS)
         except TimeoutError as error:
-            error.add_note(self.nodes[name].log())
+            log = self.nodes[name].log()
+            if "inotify" in log:
+                error.add_note("too many clusters at once: fs.inotify.max_user_instances of this machine is used up")
+            error.add_note(log)
             raise
 
     def _start(self, name: str, **options: Any) -> Node:  # noqa: ANN401 - Node has the types

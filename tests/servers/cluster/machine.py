@@ -41,6 +41,7 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.folder = folder
+        self._processes: list[Process] = []
         self._init = Process(
             [
                 *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--uts", "--net"),
@@ -59,6 +60,9 @@ class Machine:
     def stop(self) -> None:
         """Cut its power: everything in it is killed."""
         self._init.kill()
+        for process in self._processes:
+            # Ended by now; it is still to be waited for.
+            process.kill()
 
     @property
     def pid(self) -> int:
@@ -76,7 +80,9 @@ class Machine:
     def process(self, arguments: Sequence[str | Path], *, log: Path, path: Sequence[Path] = ()) -> Process:
         """Return a server that will run in it; `path` is searched for programs before the usual folders."""
         folders = ":".join([*map(str, path), os.environ["PATH"]])
-        return Process([*self._enter(), *arguments], log=log, environment={"PATH": folders, "HOME": "/root"})
+        made = Process([*self._enter(), *arguments], log=log, environment={"PATH": folders, "HOME": "/root"})
+        self._processes.append(made)
+        return made
 
     def run(self, *arguments: str | Path, timeout_seconds: float = 30) -> str:
         """
