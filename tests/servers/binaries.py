@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.servers.promtool import promtool
 from tests.servers.setup import apt, go
 from tests.servers.setup.commands import CommandFailed, announce
 
@@ -202,6 +203,7 @@ def main() -> int:
         announce(f"kubelet: {brought_for_nodes.kubelet}")
         announce(f"runc: {brought_for_nodes.runc}")
         announce(f"CNI plugins: {brought_for_nodes.cni}")
+        announce(f"promtool: {promtool()}")
     except (CommandFailed, FileNotFoundError) as error:
         announce(str(error))
         return 1
