@@ -6,7 +6,7 @@ There is neither a runtime nor a kubelet in it, so nothing else of a Pod is: nam
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.image import BuiltImage, unpacked
@@ -34,9 +34,7 @@ def entered(
         f"mount -t tmpfs -o mode=755 tmpfs {_quoted(place)}",
         f"mkdir {_quoted(place / 'upper')} {_quoted(place / 'work')} {_quoted(root)}",
         f"mount -t overlay -o {_quoted(_overlay(unpacked(image), place))} overlay {_quoted(root)}",
-        *_bound(Path("/proc"), root / "proc"),
-        *_bound(Path("/dev"), root / "dev"),
-        *(line for there, here in (volumes or {}).items() for line in _bound(here, root / there.lstrip("/"))),
+        *_bound(root, {"/proc": Path("/proc"), "/dev": Path("/dev"), **(volumes or {})}),
         f"mount -o remount,ro {_quoted(root)}",
         f'exec chroot --userspec={image.config["config"]["User"]} --groups= {_quoted(root)} "$@"',
     ]
@@ -70,8 +68,12 @@ def _overlay(lower: Path, place: Path) -> str:
     return f"lowerdir={lower},upperdir={place / 'upper'},workdir={place / 'work'}"
 
 
-def _bound(here: Path, there: Path) -> list[str]:
-    return [f"mkdir -p {_quoted(there)}", f"mount --rbind {_quoted(here)} {_quoted(there)}"]
+def _bound(root: Path, volumes: Mapping[str, Path]) -> Iterator[str]:
+    for there, here in volumes.items():
+        # Links on the way, such as /var/run, are the image's own and not the machine's.
+        inside = f"chroot {_quoted(root)} {{}} {_quoted(there)}"
+        yield inside.format("mkdir -p")
+        yield f'mount --rbind {_quoted(here)} {_quoted(root)}"$({inside.format("realpath")})"'
 
 
 def _quoted(path: Path | str) -> str:
