@@ -20,7 +20,7 @@ from tests.servers.setup.commands import announce
 LAYOUT = "layout"
 MINUTES = 20
 # Layers of builds that nobody needs any more stay in the storage, until it is thrown away as a whole.
-MOST_BYTES = 3 << 30
+MOST_BYTES = 4 << 30
 
 _SCRIPT = Path(__file__).with_name("buildah.sh")
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
