@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tests.behaviour.deploy_document import IMAGE
 from tests.servers.binaries import kubernetes
 from tests.servers.processes import until
 
@@ -73,6 +74,8 @@ class Follower:
             "KUBECONFIG": str(kubeconfig),
             "KUBERC": "off",
             "HOME": str(home),
+            # Of the document before it: the image, by its digest in a registry of theirs.
+            "image": IMAGE,
         }
 
     def follow(self, heading: str, *, places: slice = slice(None)) -> list[Ran]:
