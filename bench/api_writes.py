@@ -6,6 +6,14 @@ from typing import Final
 
 
 WRITES: Final = ("POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION")
+# What is written whether or not there is work (heartbeats), and what is asked by a POST and kept nowhere.
+BESIDE: Final = frozenset(
+    {
+        *("leases", "nodes", "nodes/status"),
+        *("serviceaccounts/token", "tokenreviews", "subjectaccessreviews", "selfsubjectaccessreviews"),
+    }
+)
+EVENTS: Final = "events"
 _SAMPLE: Final = re.compile(r"apiserver_request_total\{([^}]*)\} ([0-9.e+]+)")
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
@@ -19,3 +27,15 @@ def writes_of(metrics: str) -> Counter[str]:
             what = "/".join(part for part in (named.get("resource", ""), named.get("subresource", "")) if part)
             found[f"{named['verb']} {what}"] += int(float(value))
     return found
+
+
+def for_work(writes: Counter[str]) -> Counter[str]:
+    """Leave out events, heartbeats, and questions that are asked by a POST: what is left is there to be kept."""
+    return Counter(
+        {what: count for what, count in writes.items() if what.split()[1] not in {*BESIDE, EVENTS} and count}
+    )
+
+
+def told(writes: Counter[str]) -> str:
+    """Return writes for a person, such as "3 POST pods, 6 PATCH pods/status"."""
+    return ", ".join(f"{count} {what}" for what, count in sorted(writes.items()))

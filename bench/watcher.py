@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import urllib3
 
 from tests.servers.apiserver import ApiServer
 
@@ -53,6 +54,7 @@ class Watcher:
         self._path = f"{collection}?watch=1&resourceVersion=0{selected}&timeoutSeconds={for_seconds}"
         self._for_seconds = for_seconds
         self._told = threading.Condition()
+        self._is_left = False
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self.sightings: list[Sighting] = []
 
@@ -64,9 +66,16 @@ class Watcher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the thread to the server's end of the watch."""
+        """Leave the thread to the server's end of the watch, or to the server's own."""
+        self._is_left = True
 
-    def until(self, condition: Callable[[list[Sighting]], bool], *, what: str) -> None:
+    def until(
+        self,
+        condition: Callable[[list[Sighting]], bool],
+        *,
+        what: str,
+        timeout_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         """
         Wait until what was seen fits.
 
@@ -74,15 +83,35 @@ class Watcher:
             TimeoutError: it does not in time.
         """
         with self._told:
-            if not self._told.wait_for(lambda: condition(self.sightings), timeout=DEADLINE_SECONDS):
-                raise TimeoutError(f"not within {DEADLINE_SECONDS:g} s: {what}")
+            if not self._told.wait_for(lambda: condition(self.sightings), timeout=timeout_seconds):
+                raise TimeoutError(f"not within {timeout_seconds:g} s: {what}")
+
+    def first(
+        self, name: str, fits: Callable[[Json], bool], *, what: str, timeout_seconds: float = DEADLINE_SECONDS
+    ) -> Sighting:
+        """
+        Return the first sighting of an object that fits, once there is one.
+
+        Raises:
+            TimeoutError: there is none in time.
+        """
+
+        def found(sightings: list[Sighting]) -> list[Sighting]:
+            return [one for one in sightings if one.resource["metadata"]["name"] == name and fits(one.resource)]
+
+        self.until(lambda seen: bool(found(seen)), what=f"{name} {what}", timeout_seconds=timeout_seconds)
+        return found(self.sightings)[0]
 
     def is_quiet_for(self, seconds: float) -> bool:
         """Tell whether nothing has been seen for so long."""
         return time.monotonic() - self.sightings[-1].seconds >= seconds
 
     def _run(self) -> None:
-        for event in self._apiserver.watch(self._path, timeout_seconds=self._for_seconds + 30):
-            with self._told:
-                self.sightings.append(Sighting(time.monotonic(), event["object"]))
-                self._told.notify_all()
+        try:
+            for event in self._apiserver.watch(self._path, timeout_seconds=self._for_seconds + 30):
+                with self._told:
+                    self.sightings.append(Sighting(time.monotonic(), event["object"]))
+                    self._told.notify_all()
+        except urllib3.exceptions.HTTPError:
+            if not self._is_left:
+                raise

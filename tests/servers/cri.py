@@ -3,7 +3,7 @@ Calls CRI with messages encoded by hand, so that a mistake in the product's own 
 
 Field numbers are from Kubernetes' cri-api, api.proto: PullImageRequest.image = 1, auth = 2; ImageSpec.image = 1;
 AuthConfig.username = 1, password = 2; RemoveImageRequest.image = 1; ListImagesResponse.images = 1; Image.id = 1,
-repo_tags = 2.
+repo_tags = 2; RemoveContainerRequest.container_id = 1.
 """
 
 from collections.abc import Iterator
@@ -57,9 +57,22 @@ def remove(endpoint: str, reference: str, *, timeout_seconds: float) -> None:
     _call(endpoint, "RemoveImage", _field(1, _field(1, reference.encode())), timeout_seconds=timeout_seconds)
 
 
-def _call(endpoint: str, method: str, message: bytes, *, timeout_seconds: float) -> bytes:
+def remove_container(endpoint: str, container_id: str, *, timeout_seconds: float) -> None:
+    """
+    Remove a container, as the kubelet does in its own time; one that is gone is no error.
+
+    Raises:
+        grpc.RpcError: the runtime refused; its words are in `details()`.
+    """
+    message = _field(1, container_id.encode())
+    _call(endpoint, "RemoveContainer", message, service="RuntimeService", timeout_seconds=timeout_seconds)
+
+
+def _call(
+    endpoint: str, method: str, message: bytes, *, service: str = "ImageService", timeout_seconds: float
+) -> bytes:
     with grpc.insecure_channel(endpoint) as channel:
-        path = f"/runtime.v1.ImageService/{method}"
+        path = f"/runtime.v1.{service}/{method}"
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
         return call(message, timeout=timeout_seconds)
 

@@ -42,3 +42,8 @@ class Ctr:
         """Return each lease's id and its labels as printed."""
         rows = [line.split(maxsplit=2) for line in self.run("leases", "ls").splitlines()[1:]]
         return {row[0]: row[2].strip() if len(row) > 2 else "" for row in rows}
+
+    def containers(self) -> dict[str, str]:
+        """Return the image of each container, running or not, by its ID."""
+        rows = [line.split() for line in self.run("containers", "ls").splitlines()[1:]]
+        return {row[0]: row[1] for row in rows}
