@@ -38,12 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LabCluster]:
-    """The module's cluster: three real nodes, and nothing of ours on it."""
+def cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
+    """The module's cluster: three real nodes, or as many as its NODES says, and nothing of ours on it."""
     if os.geteuid() != 0:
         pytest.fail('the cluster mounts disks and runs containers, so it needs root; deselect it with -m "not lab"')
     folder = Path(tempfile.mkdtemp(prefix="pw-k-"))
-    with LabCluster(folder / "c") as cluster:
+    with LabCluster(folder / "c", nodes=getattr(request.module, "NODES", 3)) as cluster:
         yield cluster
     unmount_below(folder)
     shutil.rmtree(folder)

@@ -7,7 +7,7 @@ reach it as `registry.lab:5000`.
 
 import contextlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -82,7 +82,7 @@ class LabCluster:
     def join(self, name: str, **options: Any) -> Node:  # noqa: ANN401 - Node has the types
         """Add a node, with Node's options, and return when it is registered; Ready comes later."""
         node = self._start(name, **options)
-        until(lambda: self.find(name), what=f"{name} is registered", timeout_seconds=READY_SECONDS)
+        self._until(lambda: bool(self.find(name)), name, what="is registered")
         return node
 
     def leave(self, name: str) -> None:
@@ -101,8 +101,11 @@ class LabCluster:
 
     def until_ready(self, name: str) -> None:
         """Wait until a node is Ready."""
+        self._until(lambda: _is_ready(self.find(name)), name, what="is Ready")
+
+    def _until(self, condition: Callable[[], bool], name: str, *, what: str) -> None:
         try:
-            until(lambda: _is_ready(self.find(name)), what=f"{name} is Ready", timeout_seconds=READY_SECONDS)
+            until(condition, what=f"{name} {what}", timeout_seconds=READY_SECONDS)
         except TimeoutError as error:
             log = self.nodes[name].log()
             if "inotify" in log:
