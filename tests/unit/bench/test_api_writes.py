@@ -1,6 +1,8 @@
 """Every write that an API server says that it has answered is counted, and nothing that is none."""
 
-from bench.api_writes import writes_of
+from collections import Counter
+
+from bench.api_writes import for_work, told, writes_of
 
 
 METRICS = """
@@ -19,3 +21,17 @@ apiserver_request_duration_seconds_count{resource="events",verb="POST"} 9
 def test_writes_are_counted_by_what_they_wrote() -> None:
     """Refused ones too: they cost the server as much."""
     assert {"PATCH nodeimages/status": 1203, "POST events": 1000} == writes_of(METRICS)
+
+
+def test_events_heartbeats_and_questions_are_no_work() -> None:
+    """Nor is what has not changed between two counts."""
+    writes = Counter({"POST events": 5, "PUT leases": 9, "POST serviceaccounts/token": 2, "PATCH nodes/status": 4})
+    work = Counter({"POST jobs": 3, "PATCH pods/status": 6})
+
+    assert work == for_work(writes + work + Counter({"POST pods": 0}))
+    assert for_work(Counter({"POST pods": 0})) == Counter()
+
+
+def test_writes_are_told_by_kind() -> None:
+    """The number first."""
+    assert told(Counter({"POST pods": 3, "PATCH pods/status": 6})) == "6 PATCH pods/status, 3 POST pods"
