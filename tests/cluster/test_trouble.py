@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("product")
 
 SEEDS = iter(range(100, 200))
 ALL = ("node-1", "node-2", "node-3")
-
 # What a containerd that is killed has of a layer in its own memory, at most.
 UNWRITTEN_BYTES = MIB
+
 Bring = Callable[..., Slowly]
 
 
@@ -156,7 +156,6 @@ def test_pulls_go_on_while_the_api_server_is_away(cluster: LabCluster, ours: Our
         slowly.until_more(slowly.total_bytes // 100)
     finally:
         cluster.apiserver.start()
-    ours.until_led(timeout_seconds=PATIENT_SECONDS)
     ended_well(slowly, versions=versions)
 
     assert restarts == ours.restarts()
