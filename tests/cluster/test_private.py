@@ -37,8 +37,6 @@ PLACES: Final = (SECRETS, "team-anna")
 NOTHING: Final = [{"op": "test", "path": "/metadata/name", "value": OWN}]
 Asked = tuple[str, str, Json | list[Json] | None]
 
-pytestmark = pytest.mark.usefixtures("product")
-
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """Who has a namespace, a pull secret there, an image in the private registry, and a job that brings it."""
@@ -75,8 +73,9 @@ def private(cluster: LabCluster) -> Iterator[Private]:
 
 
 @pytest.fixture(scope="module")
-def tenants(cluster: LabCluster, private: Private) -> dict[str, Tenant]:
+def tenants(cluster: LabCluster, product: Product, private: Private) -> dict[str, Tenant]:
     """Anna and Ben, whose images every node has."""
+    product.until_up()
     found = {user: _tenant(cluster, private, user, seed=seed) for seed, user in enumerate(USERS, start=1)}
     for tenant in found.values():
         tenant.job.until_ready(nodes=3, timeout_seconds=PATIENT_SECONDS)
@@ -95,14 +94,16 @@ def _tenant(cluster: LabCluster, private: Private, user: str, *, seed: int) -> T
 
 
 @pytest.fixture(scope="module")
-def agent(cluster: LabCluster) -> Mounted:
+def agent(cluster: LabCluster, product: Product) -> Mounted:
     """The token of the agent on OWN."""
+    product.until_up()
     return next(each for each in mounted(cluster, "prewarm-agent") if each.node == OWN)
 
 
 @pytest.fixture(scope="module")
-def coordinator(cluster: LabCluster) -> Mounted:
+def coordinator(cluster: LabCluster, product: Product) -> Mounted:
     """The token of a coordinator."""
+    product.until_up()
     return next(mounted(cluster, "prewarm-coordinator"))
 
 
