@@ -9,7 +9,8 @@ STAMP  := $(VENV)/.prewarm-stamp
 INPUTS := requirements/dev.txt pyproject.toml hatch_build.py $(wildcard protos/*.proto)
 # Each is a module of bench/, with _ for -.
 BENCHES := engine-cold engine-many resume progress eta memory-run agent-latency agent-writes agent-memory agent-idle \
-           job-latency list-20 job-1000 nodes-500 join-300 night coordinator-growth status
+           job-latency list-20 job-1000 nodes-500 join-300 night coordinator-growth status \
+           image-start pod-start gate job-over-pods pod-memory
 
 # How many test files run at once. Each has its servers to itself, and waits for them most of the time: three keep two
 # cores busy.
@@ -17,7 +18,7 @@ JOBS ?= 3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup lab check lint test demo cluster cluster-down manifest bench lock clean
+.PHONY: help setup lab image check lint test demo cluster cluster-down manifest bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,10 +32,13 @@ $(STAMP): $(INPUTS)
 lab: $(STAMP)  ## bring the servers that the tests use: containerds, a registry, Kubernetes (Go builds some, once)
 	@$(RUN) -m tests.servers.binaries
 
+image: $(STAMP)  ## build the node image into the cache, once a content; needs root
+	@$(RUN) -m tests.servers.image
+
 check: lint  ## the fast part: lint, format, types, import contracts, unit tests
 	$(RUN) -m pytest tests/unit
 
-test: lint lab  ## check and everything else, JOBS files at a time; the lab needs root
+test: lint lab image  ## check and everything else, JOBS files at a time; the lab needs root
 	$(RUN) -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
@@ -46,7 +50,7 @@ lint: $(STAMP)
 demo: $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
 	@$(RUN) -m tests.servers.demo
 
-cluster: $(STAMP) lab  ## a control plane and three real nodes on this machine, with Prewarm on them; needs root
+cluster: $(STAMP) lab image  ## a control plane and three real nodes on this machine, with Prewarm on them; needs root
 	@$(RUN) -m tests.servers.cluster.command up
 
 cluster-down: $(STAMP)  ## take that cluster away
@@ -55,11 +59,11 @@ cluster-down: $(STAMP)  ## take that cluster away
 manifest: $(STAMP)  ## render daemonset.yaml from deploy/base
 	@$(RUN) -m deploy.render
 
-bench: $(STAMP) lab  ## measure every figure that the docs state; fails at the end where a bound is exceeded
+bench: $(STAMP) lab image  ## measure every figure that the docs state; fails at the end where a bound is exceeded
 	@failed=; for name in $(BENCHES); do $(MAKE) bench-$$name || failed="$$failed $$name"; done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
-bench-%: $(STAMP) lab  ## measure one figure, such as bench-engine-cold (bench/README.md has them all)
+bench-%: $(STAMP) lab image  ## measure one figure, such as bench-engine-cold (bench/README.md has them all)
 	@$(RUN) -m bench.$(subst -,_,$*)
 
 lock: $(STAMP)  ## resolve requirements/*.txt anew from pyproject.toml
