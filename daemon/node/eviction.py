@@ -50,8 +50,8 @@ def eviction_note(task: Task, *, now: Moment) -> tuple[Reason | None, str]:
         return None, ""
     return Reason.EVICTION_LOOP, (
         f"removed {evictions} times in a day: the kubelet collects images that no Pod has used first "
-        "when the disk is above its threshold; give the node more disk, warm fewer images, or raise "
-        "imageGCHighThresholdPercent"
+        "when the disk is above its thresholds; give the node more disk, warm fewer images, or raise "
+        "imageGCHighThresholdPercent and lower imagefs.available of evictionHard, which takes images first"
     )
 
 

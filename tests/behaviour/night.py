@@ -31,7 +31,8 @@ TIMEOUT: Final = "dial tcp 10.0.0.1:443: i/o timeout"
 THROTTLED: Final = "429 Too Many Requests"
 EVICTED: Final = (
     "removed 3 times in a day: the kubelet collects images that no Pod has used first when the disk is above its "
-    "threshold; give the node more disk, warm fewer images, or raise imageGCHighThresholdPercent"
+    "thresholds; give the node more disk, warm fewer images, or raise imageGCHighThresholdPercent and lower "
+    "imagefs.available of evictionHard, which takes images first"
 )
 NODES: Final = tuple(f"worker-{number}" for number in range(1, 8))
 
