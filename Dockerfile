@@ -1,5 +1,5 @@
 # The image that the DaemonSet and the Deployment run: the base lock and the package, nothing else.
-# It holds on any Debian or Ubuntu with Python 3.11 or newer that has venv and ensurepip, such as this:
+# It stands on any Debian or Ubuntu with Python 3.11 or newer, its venv and ensurepip, and libstdc++6, such as this:
 ARG BASE=docker.io/library/python:3.13-slim-trixie
 
 # A package index of one's own and the certificates of a proxy come as secrets, which no layer keeps:

@@ -40,12 +40,12 @@ def kept(name: str, fill: Callable[[Path], None]) -> Path:
     return final
 
 
-def forget_old(group: Path, *, kept: int) -> None:
-    """Remove all but the newest entries of a folder of them; the one that a run is using is among those."""
-    entries = [each for each in group.iterdir() if each.is_dir() and not each.name.endswith(".partial")]
+def forget_older(used: Path, *, kept: int) -> None:
+    """Remove all but the last used of the entries beside `used`, which counts as the very last."""
+    used.touch()
+    entries = [each for each in used.parent.iterdir() if each.is_dir() and not each.name.endswith(".partial")]
     for each in sorted(entries, key=lambda each: each.stat().st_mtime)[:-kept]:
         shutil.rmtree(each, ignore_errors=True)
-        each.with_name(f"{each.name}.lock").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from tests.servers.setup import apt
 from tests.servers.setup.chamber import run_inside
 
 
-# The build stage needs venv and ensurepip, and grpcio-tools the C++ library, which apt alone brings into some.
+# The build stage needs venv and ensurepip, and grpcio the C++ library, which apt alone brings into some.
 _PACKAGES = ("python3", "python3-venv", "ca-certificates", "libstdc++6")
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 # How the machine reaches its sources, and what an installation leaves that no image needs.

@@ -60,7 +60,7 @@ def image(base_folder: Path, *, project: Path = PROJECT) -> Path:
     """
     name = f"image/built/{base_folder.name}-{content_key(project)}"
     folder = cache.kept(name, lambda folder: _make(project, base_folder, folder))
-    cache.forget_old(folder.parent, kept=KEPT)
+    cache.forget_older(folder, kept=KEPT)
     return folder
 
 
