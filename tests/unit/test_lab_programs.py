@@ -45,7 +45,7 @@ def test_copy_fails_where_there_is_nothing_to_copy(tmp_path: Path) -> None:
     """A Job whose init container did nothing must not go on."""
     copy = echoing.copy(str(tmp_path / "absent"), str(tmp_path / "copied"))
 
-    assert run(executable(tmp_path, "cp", copy))[0] == 1
+    assert 1 == run(executable(tmp_path, "cp", copy))[0]
 
 
 def test_wait_ends_well_when_it_is_told_to(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_wait_ends_well_when_it_is_told_to(tmp_path: Path) -> None:
             until(lambda: is_asleep(process.pid), what="it waits", timeout_seconds=SECONDS)
             process.terminate()
 
-            assert process.wait(timeout=SECONDS) == 0
+            assert 0 == process.wait(timeout=SECONDS)
         finally:
             process.kill()
 

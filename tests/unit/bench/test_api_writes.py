@@ -29,9 +29,9 @@ def test_events_heartbeats_and_questions_are_no_work() -> None:
     work = Counter({"POST jobs": 3, "PATCH pods/status": 6})
 
     assert work == for_work(writes + work + Counter({"POST pods": 0}))
-    assert for_work(Counter({"POST pods": 0})) == Counter()
+    assert Counter() == for_work(Counter({"POST pods": 0}))
 
 
 def test_writes_are_told_by_kind() -> None:
     """The number first."""
-    assert told(Counter({"POST pods": 3, "PATCH pods/status": 6})) == "6 PATCH pods/status, 3 POST pods"
+    assert "6 PATCH pods/status, 3 POST pods" == told(Counter({"POST pods": 3, "PATCH pods/status": 6}))

@@ -14,19 +14,19 @@ EXPECTED = Sample(working_set_mib=25.0, anon_mib=20.0, cpu_seconds=1.5)
 
 def test_the_first_version_counts_all_below() -> None:
     """The totals have the folders below in them too, as the usage has."""
-    assert sample_of(usage=f"{30 * MIB}\n", memory_stat=FIRST_STAT, cpu="1500000000\n") == EXPECTED
+    assert EXPECTED == sample_of(usage=f"{30 * MIB}\n", memory_stat=FIRST_STAT, cpu="1500000000\n")
 
 
 def test_the_second_version_has_other_names() -> None:
     """Processor time is in microseconds there, in a table."""
     cpu = "usage_usec 1500000\nuser_usec 1\n"
 
-    assert sample_of(usage=f"{30 * MIB}\n", memory_stat=SECOND_STAT, cpu=cpu) == EXPECTED
+    assert EXPECTED == sample_of(usage=f"{30 * MIB}\n", memory_stat=SECOND_STAT, cpu=cpu)
 
 
 def test_a_working_set_is_never_negative() -> None:
     """The two counters are not read at one moment."""
-    assert sample_of(usage="1", memory_stat=FIRST_STAT, cpu="0").working_set_mib == 0
+    assert 0 == sample_of(usage="1", memory_stat=FIRST_STAT, cpu="0").working_set_mib
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_container_is_found_wherever_its_runtime_puts_it(
         for name, text in content.items():
             (folder / name).write_text(text)
 
-    assert ContainerCgroup.below(tmp_path / "memory", "abc", cpu=tmp_path / "cpu").sample() == EXPECTED
+    assert EXPECTED == ContainerCgroup.below(tmp_path / "memory", "abc", cpu=tmp_path / "cpu").sample()
 
 
 def test_a_container_that_does_not_run_is_told(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_pages_are_forgotten_and_files_stay(tmp_path: Path) -> None:
 
     forget_pages(tmp_path)
 
-    assert (tmp_path / "a").read_text() == "kept"
+    assert "kept" == (tmp_path / "a").read_text()
