@@ -9,8 +9,8 @@ STAMP  := $(VENV)/.prewarm-stamp
 INPUTS := requirements/dev.txt pyproject.toml hatch_build.py $(wildcard protos/*.proto)
 # Each is a module of bench/, with _ for -.
 BENCHES := engine-cold engine-many resume progress eta memory-run agent-latency agent-writes agent-memory agent-idle \
-           job-latency list-20 job-1000 nodes-500 join-300 night coordinator-growth status \
-           image-start pod-start gate job-over-pods pod-memory
+           image-start job-latency list-20 job-1000 nodes-500 join-300 night coordinator-growth status pod-start gate \
+           job-over-pods pod-memory
 
 # How many test files run at once. Each has its servers to itself, and waits for them most of the time: three keep two
 # cores busy.
