@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.servers.disks import has_overlay
-from tests.servers.setup import apt, cache
+from tests.servers.setup import apt, cache, layout
 from tests.servers.setup.chamber import run_inside
 from tests.servers.setup.commands import announce
 
@@ -78,7 +78,10 @@ class Buildah:
         ]
         variables = {name: text for _, each in handed.values() for name, text in each.items()}
         self._run("build", *options, context, environment=variables)
-        self._run("push", "--quiet", "localhost/prewarm-build", f"oci:{into / LAYOUT}")
+        plain = into / "plain"
+        self._run("push", "--quiet", "--disable-compression", "localhost/prewarm-build", f"dir:{plain}")
+        layout.compressed(plain, into / LAYOUT)
+        shutil.rmtree(plain)
 
     def _run(
         self,

@@ -9,7 +9,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from tests.servers.setup import cache, debian, pip
+from tests.servers.setup import cache, debian, layout, pip
 from tests.servers.setup.buildah import Buildah, buildah
 from tests.servers.setup.commands import announce
 
@@ -47,7 +47,7 @@ def base() -> Path:
     Raises:
         CommandFailed: it could not be built here.
     """
-    key = hashlib.sha256(_BASE.encode()).hexdigest()[:8]
+    key = hashlib.sha256(f"{_BASE}{layout.GZIP}{layout.LEVEL}".encode()).hexdigest()[:8]
     return cache.kept(f"image/base/{debian.name()}-{key}", _make_base)
 
 
