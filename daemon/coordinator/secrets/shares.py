@@ -56,7 +56,10 @@ class Shares:
     def pass_on(self, source: Source, *, is_news: bool, now: Moment) -> None:
         """Let the jobs of a source go on with what is known of it; with news, what they failed for is tried again."""
         for uid in self.uses.users(source):
-            job = self._fleet.jobs[uid]
+            job = self._fleet.jobs.get(uid)
+            # One that has gone is a user until its end is followed, and an answer may be heard before that.
+            if job is None:
+                continue
             self._give(job)
             # What nobody has begun needs no second turn.
             if is_news and (job.tally.holding or job.tally.count(Stand.FAILED)):

@@ -73,6 +73,22 @@ def test_the_last_user_s_end_releases_the_copy(bench: Bench) -> None:
     assert () == bench.fleet.secrets["c"]
 
 
+def test_an_answer_that_is_heard_behind_the_end_of_its_job_is_of_use_to_the_others(bench: Bench) -> None:
+    """The loop takes several messages before the side looks again, and the job's end may be one of them."""
+    for name in ("gone", "stays"):
+        bench.job(name, "regcred")
+    bench.look()
+    request = bench.next()
+    assert request is not None
+
+    bench.learning.job_gone("gone")
+    bench.answer(request)
+    bench.turn()
+
+    assert (f"{TEAM}/stays", False) == (bench.references(), bench.is_held("stays"))
+    assert "gone" not in bench.fleet.secrets
+
+
 def test_a_finished_job_uses_its_secret_while_a_node_keeps_its_image(bench: Bench) -> None:
     """What is removed there is brought back; when its last entry has gone, the copy goes within a minute or so."""
     done = {"completionTime": TIME, "observedGeneration": 1}
