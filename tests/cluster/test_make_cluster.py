@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.servers.cluster import hold
+from tests.servers.cluster.cgroups import PREFIX, TREE, Cgroups
 from tests.servers.disks import unmount_below
 from tests.servers.processes import until
 from tests.servers.setup import cache
@@ -17,6 +19,9 @@ from tests.servers.setup import cache
 
 COMMAND = (sys.executable, "-m", "tests.servers.cluster.command")
 JOB = Path("examples/base-image-job.yaml")
+LEFT = hold.State(
+    kubeconfig="/left/kubeconfig", kubectl="kubectl", registry="", nodes=(), containerds=(), image="", sample=""
+)
 
 
 @pytest.fixture
@@ -37,11 +42,15 @@ def cluster(word: str, place: Path) -> str:
     return done.stdout
 
 
-def of_the_machine() -> tuple[str, list[str], list[str]]:
-    """Return what a cluster must not change: the network, mounts, and cgroups."""
+def of_the_machine() -> tuple[str, list[str]]:
+    """Return what a cluster must not change: the network, and mounts."""
     links = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=10).stdout
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return links, mounts, sorted(str(path) for path in Path("/sys/fs/cgroup").glob("*"))
+    return links, Path("/proc/self/mountinfo").read_text().splitlines()
+
+
+def cgroups_of(holder: int) -> list[Path]:
+    """Return the folders of a holder's cluster in every hierarchy of cgroups, whichever version they are."""
+    return [folder for depth in ("", "*/") for folder in TREE.glob(f"{depth}{PREFIX}{holder}-*")]
 
 
 def prewarm(*words: str, kubeconfig: str) -> str:
@@ -63,26 +72,46 @@ def test_the_commands_that_it_shows_work_from_outside_and_nothing_stays(place: P
     subprocess.run([*kubectl, *ready], check=True, timeout=130)
     status = prewarm("status", "--all-namespaces", kubeconfig=found.kubeconfig)
     again = cluster("up", place)
-    during = of_the_machine()
+    during, holder = of_the_machine(), hold.holder(place)
+    had_cgroups = bool(cgroups_of(holder))
     cluster("down", place)
 
     assert f"export KUBECONFIG={found.kubeconfig}" in said
     assert "base-image-job   3/3" in status
     assert "A cluster runs already." in again
-    assert before[:2] == during[:2]
-    assert before == of_the_machine()
+    assert [before] * 2 == [during, of_the_machine()]
+    assert had_cgroups
+    assert [] == cgroups_of(holder)
     assert not place.exists()
     assert "No cluster runs." in cluster("down", place)
 
 
 def test_a_killed_holder_takes_everything_along(place: Path) -> None:
-    """No process of a node outlives it; what it can't take, folders, the next one removes."""
-    cluster("up", place)
+    """
+    No process of a node outlives it; what it can't take, folders, the next one removes.
 
-    os.kill(hold.holder(place), signal.SIGKILL)
+    What an earlier one has left of its state is not shown as the new one's.
+    """
+    place.mkdir()
+    (place / hold.STATE).write_bytes(msgspec.json.encode(LEFT))
+    said = cluster("up", place)
+    holder = hold.holder(place)
 
+    os.kill(holder, signal.SIGKILL)
     until(lambda: not hold.is_held(place), what="the lock is free", timeout_seconds=30)
     until(lambda: not _processes_in(place), what="its processes are gone", timeout_seconds=30)
+    left = cgroups_of(holder)
+
+    assert LEFT.kubeconfig not in said
+    assert left
+    # Containers that were killed end a moment later.
+    until(lambda: _is_removed_by_the_next(holder), what="its cgroups are gone", timeout_seconds=30)
+
+
+def _is_removed_by_the_next(holder: int) -> bool:
+    """Begin the next cluster as far as its cgroups, and tell whether those of a holder that is gone went by it."""
+    Cgroups().remove()
+    return not cgroups_of(holder)
 
 
 def _processes_in(place: Path) -> list[str]:

@@ -22,7 +22,7 @@ class Cgroups:
 
     def __init__(self) -> None:
         for left in _all(f"{PREFIX}*"):
-            if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            if not _runs(left.name.removeprefix(PREFIX).partition("-")[0]):
                 _remove(left)
         self.name = _free_name()
 
@@ -51,6 +51,11 @@ class Cgroups:
         """Remove it; whatever ran in it has been killed, and ends in a moment."""
         for folder in _all(self.name):
             until(lambda folder=folder: _remove(folder), what=f"{folder} is empty", timeout_seconds=10)  # type: ignore[misc]
+
+
+def _runs(process: str) -> bool:
+    # One that has ended and is not waited for yet has no program any more.
+    return Path("/proc", process, "exe").exists()
 
 
 def _free_name() -> str:
