@@ -90,12 +90,7 @@ class ControlPlane:
         self._etcd.compact()
 
     def _is_ready(self) -> bool:
-        try:
-            for path in ("/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"):
-                self._requests.send("GET", path, timeout_seconds=1)
-        except (ApiFailed, urllib3.exceptions.HTTPError):
-            return False
-        return True
+        return is_ready(self._requests)
 
     def _flags(self) -> Sequence[str]:
         return (
@@ -106,6 +101,16 @@ class ControlPlane:
             "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",
         )
+
+
+def is_ready(requests: Requests) -> bool:
+    """Tell whether an API server says that it is ready, and has its first namespaces."""
+    try:
+        for path in ("/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"):
+            requests.send("GET", path, timeout_seconds=1)
+    except (ApiFailed, urllib3.exceptions.HTTPError):
+        return False
+    return True
 
 
 def usual_flags(folder: Path, *, etcd_url: str) -> Sequence[str]:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import trustme
-import urllib3
 
 from tests.servers import binaries
-from tests.servers.apiserver_access import Access, ApiFailed, Requests, write_kubeconfig
-from tests.servers.apiserver_process import SERVER_NAMES, certified, usual_flags, write_certificate
+from tests.servers.apiserver_access import Access, Requests, write_kubeconfig
+from tests.servers.apiserver_process import SERVER_NAMES, certified, is_ready, usual_flags, write_certificate
 from tests.servers.cluster.cgroups import Cgroups
 from tests.servers.cluster.machine import Machine
 from tests.servers.etcd import Etcd
@@ -131,12 +130,7 @@ class ControlPlaneWithNodes:
         return self.machine.in_network(lambda: socket.create_connection(address, timeout=CONNECT_SECONDS))
 
     def _is_ready(self) -> bool:
-        try:
-            for path in ("/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"):
-                self._requests.send("GET", path, timeout_seconds=1)
-        except (ApiFailed, urllib3.exceptions.HTTPError):
-            return False
-        return True
+        return is_ready(self._requests)
 
     def _apiserver_command(self) -> Sequence[str | Path]:
         return (
