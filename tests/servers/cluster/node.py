@@ -4,6 +4,7 @@ One node of a cluster: a machine with a disk of its own, a containerd and a kube
 What the two are told is settings.py's to know.
 """
 
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ class Node:
         self.disk.mkdir()
         self.containerd_version = containerd.version
         disk = _filesystem(folder / "disk.ext4", disk_bytes)
-        mounts = (f"mount -o loop {disk} {self.disk}", *control.cgroups.mounts)
+        mounts = (shlex.join(["mount", "-o", "loop", str(disk), str(self.disk)]), *control.cgroups.mounts)
         self.machine = Machine(name, folder, cgroups=control.cgroups.enter, mounts=mounts)
         self._control = control
         self._number = number

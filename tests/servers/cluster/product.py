@@ -44,7 +44,7 @@ class Product:
         self.until_up()
 
     def apply(self, text: str) -> str:
-        """Apply a manifest; again where a kind of it was not served yet."""
+        """Apply a manifest, and return what kubectl says."""
         return self._cluster.apiserver.kubectl("apply", "--filename=-", stdin=text)
 
     def until_up(self) -> None:
