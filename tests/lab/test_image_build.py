@@ -1,8 +1,6 @@
 """A build keeps no secret and writes nowhere else; killed, it leaves nothing that the next one stumbles over."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,10 +70,12 @@ def test_a_killed_build_leaves_nothing_that_breaks_the_next(workdir: Path, conte
     """SIGKILL in the middle of a step ends all that it started; the next build begins anew, and its image is whole."""
     _write(context, f'RUN ["/busybox", "{HANGING[0]}", "{HANGING[1]}"]')
     killed = subprocess.Popen([sys.executable, "-c", _BUILD, str(workdir)], cwd=nodeimage.PROJECT)
-    until(_hangs, what="the build is in its step", timeout_seconds=60)
+    try:
+        until(_hangs, what="the build is in its step", timeout_seconds=60)
+    finally:
+        killed.kill()
+        killed.wait(timeout=10)
 
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait(timeout=10)
     until(lambda: not _hangs(), what="its processes are gone", timeout_seconds=30)
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(workdir) in line]
     _write(context, 'RUN ["/busybox", "true"]')
