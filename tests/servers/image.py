@@ -102,7 +102,7 @@ def unpacked(image: BuiltImage) -> Path:
     """
     name = f"image/unpacked/{image.digest.removeprefix('sha256:')[:16]}"
     folder = cache.kept(name, lambda folder: _unpack(image, folder))
-    cache.forget_older(folder, kept=nodeimage.KEPT)
+    cache.forget_older(folder, kept=2)
     return folder
 
 
