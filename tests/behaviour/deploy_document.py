@@ -1,5 +1,5 @@
 """
-What deploy/README.md tells a person to do, run as that person would; and what the folders it names render to.
+Commands of the documents, run as a person would; and of deploy/README.md its parts, and what its folders render to.
 
 The commands are the document's own, with kubectl on PATH and a cluster as the context.
 """
@@ -7,6 +7,7 @@ The commands are the document's own, with kubectl on PATH and a cluster as the c
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,24 @@ def block(text: str, words: str = "", *, language: str = "sh") -> str:
     return next(each for each in blocks if each.startswith(words))
 
 
-def shell(commands: str, *, cluster: ApiServer | None = None, folder: Path = ROOT) -> str:
-    """Run commands in a checkout, `image` being the image by digest, and return what they print; a failure is one."""
+def shell(
+    commands: str, *, cluster: ApiServer | None = None, kubeconfig: Path | None = None, folder: Path = ROOT
+) -> str:
+    """
+    Run commands as a person would, with kubectl and prewarm on their PATH, and return what they print.
+
+    Their context is the cluster, or what another kubeconfig says; `image` is ours by digest, and `IMAGE` somebody's.
+    A command that fails is a failure here.
+    """
+    programs = (Path(sys.executable).parent, kubernetes().kubectl.parent)
     environment = {
         **os.environ,
-        "PATH": f"{kubernetes().kubectl.parent}:{os.environ['PATH']}",
-        "KUBECONFIG": str(cluster.kubeconfig) if cluster else "/dev/null",
+        "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+        "KUBECONFIG": str(kubeconfig or (cluster.kubeconfig if cluster else "/dev/null")),
         "KUBERC": "off",
         "PASSWORD": "of-a-person",
         "image": IMAGE,
+        "IMAGE": "registry.test/base:latest",
     }
     line = ["bash", "-o", "pipefail", "-c", commands]
     done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=folder, timeout=120, check=False)

@@ -6,17 +6,15 @@ look at: deploy/README.md's are run by test_deploy_removal.py.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.behaviour.deploy_document import shell
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import ApiFailed, Json
-from tests.servers.binaries import kubernetes
 from tests.servers.coordinator import LEASE, NAMESPACE
 from tests.servers.deployment import EVENTS, SECRETS, event
 from tests.servers.jobs import JobOnServer, job
@@ -61,23 +59,6 @@ def _first_image() -> list[str]:
 
 def _of(words: str) -> str:
     return next(command for command in _commands() if words in command)
-
-
-def _run(cluster: ApiServer, command: str, *, kubeconfig: Path | None = None) -> str:
-    """Run a line as a person would, with kubectl on their PATH and the cluster as their context; a failure is one."""
-    environment = {
-        **os.environ,
-        "PATH": f"{kubernetes().kubectl.parent}:{os.environ['PATH']}",
-        "KUBECONFIG": str(kubeconfig or cluster.kubeconfig),
-        "KUBERC": "off",
-        "IMAGE": "registry.test/base:latest",
-        "image": f"registry.test/prewarm@sha256:{'0' * 64}",
-        "PASSWORD": "of-a-person",
-    }
-    line = ["bash", "-o", "pipefail", "-c", command]
-    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
-    assert 0 == done.returncode, done.stderr
-    return done.stdout
 
 
 def _condition(kind: str, reason: str) -> Json:
@@ -143,19 +124,19 @@ def closed(cluster: ApiServer) -> list[NodeOnServer]:
 @pytest.mark.parametrize("command", _commands())
 def test_each_command_works_as_it_stands(cluster: ApiServer, command: str) -> None:
     """Whoever copies it from the document gets an answer and no error."""
-    assert _run(cluster, command)
+    assert shell(command, cluster=cluster)
 
 
 def test_one_command_opens_one_node(cluster: ApiServer, closed: list[NodeOnServer]) -> None:
     """With no coordinator at all."""
-    _run(cluster, _of(OPENS_ONE))
+    shell(_of(OPENS_ONE), cluster=cluster)
 
     assert [False, True, False] == [node.has_taint(GATE) for node in closed]
 
 
 def test_one_command_opens_all_that_are_closed(cluster: ApiServer, closed: list[NodeOnServer]) -> None:
     """And leaves their other taints, and the nodes that are open, alone."""
-    said = _run(cluster, _of(OPENS_ALL))
+    said = shell(_of(OPENS_ALL), cluster=cluster)
 
     assert ["node/worker-1 untainted", "node/worker-2 untainted"] == sorted(said.splitlines())
     assert [[], ["other"], ["other"]] == [[each["key"] for each in node.taints()] for node in closed]
@@ -163,21 +144,21 @@ def test_one_command_opens_all_that_are_closed(cluster: ApiServer, closed: list[
 
 def test_the_stalled_jobs_are_listed_with_their_reasons(cluster: ApiServer) -> None:
     """And no others."""
-    said = _run(cluster, _of('select(.type == "Stalled"'))
+    said = shell(_of('select(.type == "Stalled"'), cluster=cluster)
 
     assert "default\tstalled\tNoAgent\tsays NoAgent\n" == said
 
 
 def test_nodes_that_are_not_warm_are_listed_by_reason(cluster: ApiServer) -> None:
     """With how many there are, and the first by name."""
-    said = _run(cluster, _of("(.failures // [])"))
+    said = shell(_of("(.failures // [])"), cluster=cluster)
 
     assert "DiskLow\t2\tworker-1 worker-2\t1 GiB free\n" == said
 
 
 def test_the_leader_is_told(cluster: ApiServer) -> None:
     """By the name of its Pod."""
-    assert "prewarm-coordinator-a\n" == _run(cluster, _of("holderIdentity"))
+    assert "prewarm-coordinator-a\n" == shell(_of("holderIdentity"), cluster=cluster)
 
 
 def test_the_steps_to_a_first_image_work_one_after_another(cluster: ApiServer, tmp_path: Path) -> None:
@@ -185,14 +166,14 @@ def test_the_steps_to_a_first_image_work_one_after_another(cluster: ApiServer, t
     cluster.account(GUIDE, "default")
     kubeconfig = tmp_path / "config"
     shutil.copy(cluster.kubeconfig, kubeconfig)
-    _run(cluster, f"kubectl config set-context --current --namespace={GUIDE}", kubeconfig=kubeconfig)
+    shell(f"kubectl config set-context --current --namespace={GUIDE}", kubeconfig=kubeconfig)
     apply, *steps = _first_image()
 
-    _run(cluster, apply, kubeconfig=kubeconfig)
+    shell(apply, kubeconfig=kubeconfig)
     path = f"/apis/apps.kruise.io/v1beta1/namespaces/{GUIDE}/imagepulljobs"
     ready = {"status": {"desired": 1, "conditions": [_condition("Ready", "AllWarm")]}}
     cluster.request("PATCH", f"{path}/base-image-job/status", ready)
-    said = [_run(cluster, step, kubeconfig=kubeconfig) for step in steps]
+    said = [shell(step, kubeconfig=kubeconfig) for step in steps]
 
     assert "imagepulljob.apps.kruise.io/base-image-job condition met\n" == said[0]
     assert "" not in said
@@ -201,7 +182,7 @@ def test_the_steps_to_a_first_image_work_one_after_another(cluster: ApiServer, t
 
 def test_what_the_backup_prints_can_be_applied(cluster: ApiServer) -> None:
     """Each job and list, by an API server that checks it; no status, and no job that a list has made."""
-    restored = _run(cluster, f"{_of(BACKUP)} | kubectl apply --dry-run=server --output json -f -")
+    restored = shell(f"{_of(BACKUP)} | kubectl apply --dry-run=server --output json -f -", cluster=cluster)
 
     items = json.loads(restored)["items"]
     assert {"base-image-job", "stalled", "base-images"} <= {each["metadata"]["name"] for each in items}
@@ -211,7 +192,7 @@ def test_what_the_backup_prints_can_be_applied(cluster: ApiServer) -> None:
 def test_a_quota_bounds_the_jobs_of_a_namespace(cluster: ApiServer) -> None:
     """The API server refuses one job more, and says why; for want of a controller the test counts what is there."""
     line = f"{_of(QUOTA)} --dry-run=client --output json".replace("prewarm-jobs", "bound")
-    quota = json.loads(_run(cluster, line))
+    quota = json.loads(shell(line, cluster=cluster))
     hard = quota["spec"]["hard"]
     path = f"/api/v1/namespaces/{TEAM}/resourcequotas"
     cluster.request("POST", path, quota)

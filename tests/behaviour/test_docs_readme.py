@@ -4,16 +4,13 @@ The README's first screen is what a person sees: its job, its commands, and the 
 Three nodes with a real containerd and a real agent each, of which one can't reach the registry.
 """
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.behaviour.deploy_document import shell
 from tests.servers.apiserver import ApiServer
-from tests.servers.binaries import kubernetes
 from tests.servers.containerd import Hosts
 from tests.servers.fixtures_coordinator import JoinNode
 from tests.servers.images import Push
@@ -64,17 +61,6 @@ def _cut(text: str, *, like: str) -> str:
     return "\n".join(line if cut is None else f"{line[:cut]}{MORE}" for line, cut in zip(found, cuts, strict=True))
 
 
-def _run(cluster: ApiServer, line: str) -> str:
-    """Run a line as a person would, with kubectl and prewarm on their PATH; a failure is one."""
-    folders = (Path(sys.executable).parent, kubernetes().kubectl.parent)
-    path = ":".join([*map(str, folders), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig), "KUBERC": "off"}
-    command = ["bash", "-o", "pipefail", "-c", line]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
-    assert 0 == done.returncode, done.stderr
-    return done.stdout
-
-
 def test_the_output_of_the_first_screen_is_what_a_person_gets(
     deployed: ApiServer, join_node: JoinNode, push: Push, registry: Registry, hosts: Hosts, faults: FaultProxy
 ) -> None:
@@ -89,13 +75,15 @@ def test_the_output_of_the_first_screen_is_what_a_person_gets(
     join_node("worker-3", mirrors=mirrors)
     job = JobOnServer(deployed, "default", JOB)
 
-    _run(deployed, _apply())
+    shell(_apply(), cluster=deployed)
     job.until(
         lambda status: (2, 1) == (status.get("succeeded"), status.get("failed")) and said(status, "Ready") == "False",
         what="two nodes are warm, and the third has failed",
         timeout_seconds=120,
     )
-    printed = [f"$ {line}\n{_run(deployed, line)}" for line in re.findall(r"^\$ (.*)$", _sample(), re.MULTILINE)]
+    printed = [
+        f"$ {line}\n{shell(line, cluster=deployed)}" for line in re.findall(r"^\$ (.*)$", _sample(), re.MULTILINE)
+    ]
     job.delete()
 
     sample = _plain(_sample())
