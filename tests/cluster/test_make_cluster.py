@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,11 +61,11 @@ def prewarm(*words: str, kubeconfig: str) -> str:
 
 
 def test_the_commands_that_it_shows_work_from_outside_and_nothing_stays(place: Path) -> None:
-    """Three Ready nodes, the sample job warm on each, and afterwards the machine is as it was."""
+    """Three Ready nodes, the sample job warm on each, all of it root's alone; and the machine is as it was."""
     before = of_the_machine()
 
     said = cluster("up", place)
-    found = hold.state(place)
+    found, rights = hold.state(place), stat.S_IMODE(place.stat().st_mode)
     kubectl = (found.kubectl, "--kubeconfig", found.kubeconfig)
     job = JOB.read_text().replace("image: base:", f"image: {found.sample.removesuffix('base:latest')}base:")
     subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=job, text=True, timeout=60)
@@ -77,6 +78,7 @@ def test_the_commands_that_it_shows_work_from_outside_and_nothing_stays(place: P
     cluster("down", place)
 
     assert f"export KUBECONFIG={found.kubeconfig}" in said
+    assert 0o700 == rights
     assert "base-image-job   3/3" in status
     assert "A cluster runs already." in again
     assert [before] * 2 == [during, of_the_machine()]

@@ -96,6 +96,9 @@ def _locked(lock: IO[str]) -> bool:
 
 
 def _hold(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # An administrator's key is in it, and whoever runs Pods on such nodes is root on this machine.
+    folder.chmod(0o700)
     announce("starting a control plane and three nodes")
     with LabCluster(folder) as cluster:
         announce("making the image and putting it into the cluster's registry")
