@@ -21,7 +21,7 @@ from daemon.observe.catalogue import Result
 from daemon.observe.metrics import AgentMetrics
 
 
-_STATES = ("waiting", "pulling", "suspended", "succeeded", "failed")
+STATES = ("waiting", "pulling", "suspended", "succeeded", "failed")
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ def registries_throttled(before: NodeState, after: NodeState) -> list[str]:
 def images_by_state(state: NodeState) -> dict[str, int]:
     """Count the wanted images by what holds of them now; each state is there, also with none."""
     counts = Counter(map(state_of, state.tasks.values()))
-    return {name: counts[name] for name in _STATES}
+    return {name: counts[name] for name in STATES}
 
 
 def images_by_reason(state: NodeState) -> Counter[Reason]:

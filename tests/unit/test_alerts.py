@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from daemon.agent.measures import _STATES
+from daemon.agent.measures import STATES
 from daemon.api.reasons import Reason
 from daemon.coordinator.standing import Group
 from daemon.observe.catalogue import Result
@@ -38,7 +38,7 @@ EXPRESSIONS: Final = {
 FOREIGN: Final = {"kube_node_created", "kube_node_spec_taint"}
 VALUES: Final[dict[tuple[str, str], Iterable[str]]] = {
     ("prewarm_job_nodes", "state"): Group,
-    ("prewarm_images", "state"): _STATES,
+    ("prewarm_images", "state"): STATES,
     ("prewarm_images_by_reason", "reason"): Reason,
     ("prewarm_nodes_skipped", "reason"): Reason,
     ("prewarm_pull_duration_seconds_bucket", "result"): Result,
@@ -129,7 +129,7 @@ def test_each_alert_says_how_urgent_it_is_and_what_it_is_about(name: str) -> Non
     annotations = alert["annotations"]
     grouping = expression(alert["expr"]).grouping
     used = set(re.findall(r"\$labels\.(\w+)", annotations["summary"] + annotations["description"]))
-    assert alert["labels"]["severity"] == ("page" if name in {"NodesCold", "NoLeader"} else "ticket")
+    assert ("page" if name in {"NodesCold", "NoLeader"} else "ticket") == alert["labels"]["severity"]
     assert re.fullmatch(r"\d+m", alert["for"])
     assert grouping == used
     assert annotations["summary"].startswith("Prewarm: ")
