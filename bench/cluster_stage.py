@@ -4,6 +4,7 @@ What a whole cluster's figures are measured on: tests.servers.cluster's, with Pr
 Its kubelets and containerds are real ones. Whatever is timed here is timed by watches, never by asking again and again.
 """
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -70,6 +71,14 @@ class ClusterStage:
         folder = self.cluster.nodes[name].folder
         self.cluster.leave(name)
         shutil.rmtree(folder)
+
+
+def turns_wanted(words: Sequence[str], *, name: str, default: int, what: str) -> int:
+    """Return what a bench's arguments say of --turns, which is how often it measures `what`."""
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{name.replace('-', '_')}")
+    parser.add_argument("--turns", type=int, default=default, help=f"{what} (default {default})")
+    turns: int = parser.parse_args(words).turns
+    return turns
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ of the gate is far away, and its event must not be there.
 after the deadline. The coordinator has one of thirty seconds for it.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.cluster_stage import ClusterStage, cluster_stage, has_pulled
+from bench.cluster_stage import ClusterStage, cluster_stage, has_pulled, turns_wanted
 from bench.figure import Figure, conclude, limited, show, show_spread
 from bench.stage import MB, layers
 from bench.watcher import Sighting, Watcher
@@ -58,9 +57,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
 
 def main(words: Sequence[str] = ()) -> int:
     """Let nodes join, one after the other, and one with the registry dead."""
-    parser = argparse.ArgumentParser(prog="python -m bench.gate")
-    parser.add_argument("--turns", type=int, default=TURNS, help=f"how many nodes join (default {TURNS})")
-    turns: int = parser.parse_args(words).turns
+    turns = turns_wanted(words, name=NAME, default=TURNS, what="how many nodes join")
     with cluster_stage() as place:
         image = place.push_app("gated", layers=layers(LAYERS, size_bytes=LAYER_BYTES))
         _open_to(place, image)

@@ -12,7 +12,6 @@ kube-fledged deletes each Job in the end is not counted. It would not make one a
 image, in which a kubelet names fifty at most.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -24,7 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.api_writes import for_work, told, writes_of
-from bench.cluster_stage import NAMESPACE, ClusterStage, cluster_stage, make_cold
+from bench.cluster_stage import NAMESPACE, ClusterStage, cluster_stage, make_cold, turns_wanted
 from bench.figure import Figure, Judged, conclude, show, show_spread
 from bench.fledged import LABEL, pull_job
 from bench.stage import MB, layers
@@ -71,9 +70,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 def main(words: Sequence[str] = ()) -> int:
     """Measure both ways, cold and warm."""
-    parser = argparse.ArgumentParser(prog="python -m bench.job_over_pods")
-    parser.add_argument("--turns", type=int, default=TURNS, help=f"of both ways, cold and warm (default {TURNS})")
-    turns: int = parser.parse_args(words).turns
+    turns = turns_wanted(words, name=NAME, default=TURNS, what="of both ways, cold and warm")
     with cluster_stage() as place:
         bench = JobOverPods(place)
         show(f"== {NAME}: {IMAGES} images of {IMAGE_BYTES / MB:.0f} MB on {len(place.cluster.nodes)} nodes")

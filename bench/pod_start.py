@@ -6,13 +6,12 @@ cold, that nothing of it is there and the kubelet has it pulled. The two take tu
 whose registry is on loopback: as fast as the machine, or (`pod-start-100MB`) with 100 MB/s for all.
 """
 
-import argparse
 import statistics
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from bench.cluster_stage import ClusterStage, cluster_stage, has_pulled, make_cold, start_seconds
+from bench.cluster_stage import ClusterStage, cluster_stage, has_pulled, make_cold, start_seconds, turns_wanted
 from bench.figure import Figure, conclude, show, show_spread
 from bench.stage import MB, suffix
 from tests.servers import binaries
@@ -37,7 +36,7 @@ Turn = tuple[float, float]
 
 def main(words: Sequence[str] = ()) -> int:
     """Measure on a node with the newest containerd, on one with the oldest, and over a link."""
-    turns = _turns_wanted(words)
+    turns = turns_wanted(words, name=NAME, default=TURNS, what="cold and warm starts on each node")
     with cluster_stage() as place:
         image = place.push_app("start", layers=_layers())
         show(f"== {NAME}: an image of {image.layer_bytes / MB:.0f} MB in {LAYERS} layers, {LAYERS * FILES} files")
@@ -46,13 +45,6 @@ def main(words: Sequence[str] = ()) -> int:
         link = f"-{LINK_BYTES_PER_SECOND // MB}MB"
         figures.append(_measured(place, image, binaries.NEWEST, turns=min(turns, SLOW_TURNS), link=link))
     return conclude(figures)
-
-
-def _turns_wanted(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.pod_start")
-    parser.add_argument("--turns", type=int, default=TURNS, help=f"cold and warm starts on each node (default {TURNS})")
-    turns: int = parser.parse_args(words).turns
-    return turns
 
 
 def _layers() -> list[Layer]:
