@@ -27,6 +27,7 @@ from daemon.api.times import parse_time
 from tests.servers.cluster.pods import PRESENT, is_running
 from tests.servers.images import PushedImage
 from tests.servers.jobs import job
+from tests.servers.nodes import GATE
 from tests.servers.processes import until
 
 
@@ -35,7 +36,6 @@ Json = dict[str, Any]
 NAME: Final = "gate"
 TURNS: Final = 50
 BOUND_SECONDS: Final = 2.0
-TAINT: Final = "startup-taint.cluster-autoscaler.kubernetes.io/prewarm"
 DEADLINE_SECONDS: Final = 30.0
 BOUND_DEADLINE_SECONDS: Final = 2.0
 LAYERS: Final = 2
@@ -83,7 +83,7 @@ def _join(place: ClusterStage, image: PushedImage, name: str) -> Join:
     ):
         pod.create(image.reference, node=name)
         began = time.monotonic()
-        place.cluster.join(name, taints=(f"{TAINT}:NoSchedule",))
+        place.cluster.join(name, taints=(f"{GATE}:NoSchedule",))
         wait: Json = {"timeout_seconds": JOIN_SECONDS}
         warm = node_images.first(name, lambda found: _is_warm(found, image), what="is warm", **wait)
         bound = pods.first(pod.name, _is_bound, what="is bound", **wait)
@@ -132,7 +132,7 @@ def _beyond_deadline(place: ClusterStage, image: PushedImage) -> float:
     pod = place.pod(f"waits-for-{name}")
     with Watcher(place.apiserver, collection=NODES) as nodes, Watcher(place.apiserver, collection=PODS) as pods:
         pod.create(image.reference, node=name)
-        place.cluster.join(name, taints=(f"{TAINT}:NoSchedule",))
+        place.cluster.join(name, taints=(f"{GATE}:NoSchedule",))
         closed = nodes.first(name, _is_closed, what="is closed").resource
         opened = nodes.first(name, lambda found: not _is_closed(found), what="is open", timeout_seconds=JOIN_SECONDS)
         pods.first(pod.name, _is_bound, what="is bound")
@@ -164,7 +164,7 @@ def _is_bound(pod: Json) -> bool:
 
 
 def _is_closed(node: Json) -> bool:
-    return any(taint["key"] == TAINT for taint in node["spec"].get("taints", []))
+    return any(taint["key"] == GATE for taint in node["spec"].get("taints", []))
 
 
 def _created_at(found: Json) -> datetime:
