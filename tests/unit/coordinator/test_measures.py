@@ -86,16 +86,15 @@ def test_a_snapshot_is_counted() -> None:
     figures = figures_of(state, last_sync=None)
 
     assert {"Ready": 1, "Complete": 1, "Failed": 0, "Suspended": 1, "Stalled": 1} == figures.jobs_by_condition
-    assert figures.jobs == (
-        JobFigures(
-            name="team/a",
-            nodes={"warm": 1},
-            stall_reason="Forbidden",
-            is_suspended=True,
-            eta_at=at,
-            refresh_deadline_at=at,
-        ),
+    expected = JobFigures(
+        name="team/a",
+        nodes={"warm": 1},
+        stall_reason="Forbidden",
+        is_suspended=True,
+        eta_at=at,
+        refresh_deadline_at=at,
     )
+    assert (expected,) == figures.jobs
     assert 1 == figures.lists_by_condition["Stalled"]
     assert (("team/nightly", "JobsRefused"),) == figures.stalled_lists
     assert (3, {"NoAgent": 5}, 4) == (figures.nodes_without_agent, figures.nodes_skipped, figures.writes_running)
