@@ -30,7 +30,7 @@ class ContainerCgroup:
     """
     A container's folders.
 
-    Arguments:
+    Args:
         memory: where memory is counted.
         cpu: where processor time is: the same folder in version 2.
     """

@@ -21,7 +21,7 @@ def pull_job(image: str, *, node: str, name: str, cache: str, tools: str) -> Jso
     """
     Return the Job.
 
-    Arguments:
+    Args:
         image: to bring.
         node: its hostname label.
         name: the Job's; kube-fledged has the server make one up.

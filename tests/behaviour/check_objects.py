@@ -40,7 +40,7 @@ def workload(
     """
     Have a DaemonSet or Deployment, with a running Pod on each of these nodes.
 
-    Arguments:
+    Args:
         server: where.
         kind: such as DaemonSet.
         place: its namespace and name.

@@ -25,7 +25,7 @@ class Slowly:
     """
     One job's image on its way to `nodes`.
 
-    Arguments:
+    Args:
         cluster: where.
         image: of which the first layer is the program that all images here share, and the others its own.
         made: its job; nothing is there before `begin`.

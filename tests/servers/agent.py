@@ -18,7 +18,7 @@ class AgentProcess(PodProcess):
     """
     The agent of one node.
 
-    Arguments:
+    Args:
         apiserver: where its NodeImage is.
         folder: its own: the token, its log, its home.
         node_name: whose NodeImage it serves.

@@ -25,7 +25,7 @@ class ApiServer:
     """
     One API server with its files in `folder`.
 
-    Arguments:
+    Args:
         folder: its own; credentials and logs are in it.
         flags: added to kube-apiserver's command line, such as --watch-cache=false.
         server: what runs it, where that is not to be a ControlPlane in `folder`.
@@ -176,7 +176,7 @@ class ApiServer:
         """
         Return a new token of a service account, which is created where absent.
 
-        Arguments:
+        Args:
             namespace: of the account.
             name: of the account.
             seconds: until it expires; the API server's least is 600.

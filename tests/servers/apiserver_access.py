@@ -78,7 +78,7 @@ class Requests:
         """
         Return the answer's text.
 
-        Arguments:
+        Args:
             method: such as PATCH.
             path: below the server's address, with its query.
             body: sent as JSON; in a PATCH a list is a JSON Patch and a dict a merge patch unless content_type is set.
@@ -125,7 +125,7 @@ class Requests:
         """
         Yield a watch's events as they come, until the server ends it; it is open from the first one on.
 
-        Arguments:
+        Args:
             path: with its query, which has `watch=1`; without a resourceVersion what exists comes first, as ADDED.
             token: as in `send`.
             timeout_seconds: of connecting, and of the silence before each event.

@@ -54,7 +54,7 @@ class Containerd:
     """
     One containerd in `folder`, whose path must be short (a socket's path ends at 107 bytes).
 
-    Arguments:
+    Args:
         binaries: which one, from binaries.containerd().
         folder: its own; kept over restarts, so images stay.
         hosts: where registry names are served; localhost:PORT needs no entry.

@@ -20,7 +20,7 @@ class CoordinatorProcess(PodProcess):
     """
     One coordinator; several run against one API server, and the Lease says which of them leads.
 
-    Arguments:
+    Args:
         apiserver: whose jobs and Nodes it serves, all of them.
         folder: its own: the token, its log, its home.
         name: of its Pod, which is its identity in the Lease.

@@ -23,7 +23,7 @@ def entered(
     """
     Return a command line that runs `command` in the image; the process that it starts becomes the command itself.
 
-    Arguments:
+    Args:
         image: what is entered.
         command: its program is looked up on the image's PATH.
         place: an empty folder to mount in; the mounts are seen by the command alone and end with it.

@@ -44,7 +44,7 @@ class Network:
     """
     A way to a server, from a free port that it keeps; thread-safe.
 
-    Arguments:
+    Args:
         server_port: the server's on 127.0.0.1, or how to reach it elsewhere.
         listen: where its own port is: on 127.0.0.1 where nothing else is said.
     """

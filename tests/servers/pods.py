@@ -29,7 +29,7 @@ class PodProcess:
     """
     One such process.
 
-    Arguments:
+    Args:
         role: the command, such as "agent".
         apiserver: where its objects are.
         folder: its own: the token, its log, its home.

@@ -34,7 +34,7 @@ class LabCluster:
     """
     A running cluster; a context.
 
-    Arguments:
+    Args:
         folder: its own, with a short path; credentials and logs are in it.
         nodes: how many there are at the start: node-1, node-2, ...; every third has containerd 2.x.
         flags: of kube-apiserver, beside ours.

@@ -30,7 +30,7 @@ class Machine:
     """
     One machine called `name`; nothing runs in it but what `process` and `run` start.
 
-    Arguments:
+    Args:
         name: its host name.
         folder: of its logs.
         cgroups: commands that move its first process to where the root of its cgroups will be.

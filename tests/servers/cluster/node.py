@@ -28,7 +28,7 @@ class Node:
     """
     A machine that becomes a node of `control`'s cluster when its kubelet starts.
 
-    Arguments:
+    Args:
         name: the node's.
         control: the control plane, which is up.
         number: from 1, which its addresses are made of.

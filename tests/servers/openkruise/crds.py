@@ -24,7 +24,7 @@ def crds(release: str) -> list[Json]:
     """
     Return the CRDs of the three kinds, and of one that the group has had as v1beta1 long before them.
 
-    Arguments:
+    Args:
         release: "1.6" and "1.8" have v1alpha1 alone, "1.9" both versions.
 
     Raises:

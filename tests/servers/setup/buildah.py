@@ -56,7 +56,7 @@ class Buildah:
         """
         Build an image and put it into the folder `into`, as an OCI image layout named LAYOUT.
 
-        Arguments:
+        Args:
             context: the folder that COPY takes from.
             dockerfile: how it is built.
             into: where the new layout goes.

@@ -22,7 +22,7 @@ def built(module: Path, commands: Sequence[str], *, how_long: str, variables: Ma
     """
     Return a folder with the built `commands` (import paths of main packages) of `module`, built once a content.
 
-    Arguments:
+    Args:
         module: the folder with go.mod and go.sum.
         commands: what to build; each becomes a program named by its last element.
         how_long: for the person who waits, such as "a minute".

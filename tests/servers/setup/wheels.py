@@ -17,7 +17,7 @@ def names(lock: Path, *, machine: str, python: str) -> list[str]:
     """
     Return the names of the wheels that a lock comes to, downloaded and compared with its hashes once.
 
-    Arguments:
+    Args:
         lock: a requirements file with hashes.
         machine: as in a wheel's name, such as aarch64.
         python: such as 3.13.
