@@ -7,7 +7,7 @@ from daemon.api.imagepulljob import CompletionPolicy, CompletionType, JobTemplat
 from daemon.api.names import check_dns_subdomain
 from daemon.api.nodeimage import ImagePullPolicy
 from daemon.api.rules.prewarm import read_parallelism, read_prewarm
-from daemon.api.rules.sandbox import read_sandbox_config
+from daemon.api.rules.sandbox import read_bounded_sandbox_config
 from daemon.api.rules.selector import read_label_selector, read_node_selector
 from daemon.images import ImageReference, InvalidReference, parse_reference
 
@@ -40,7 +40,7 @@ def read_template(spec: Field, *, is_list: bool) -> JobTemplate:
         parallelism=read_parallelism(spec.child("parallelism"), default=1),
         pull_policy=pull_policy,
         completion_policy=completion_policy,
-        sandbox_config=read_sandbox_config(spec.child("sandboxConfig")),
+        sandbox_config=read_bounded_sandbox_config(spec.child("sandboxConfig")),
         image_pull_policy=spec.child("imagePullPolicy").choice(ImagePullPolicy.IF_NOT_PRESENT),
         prewarm=read_prewarm(spec.child("prewarm"), completion=completion_policy.type, is_list=is_list),
     )
