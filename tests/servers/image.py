@@ -23,6 +23,8 @@ from tests.servers.setup.commands import CommandFailed, announce, run
 
 REPOSITORY = "prewarm"
 UNPACK_TIMEOUT_SECONDS = 300
+# Each is 200 MB.
+UNPACKED_KEPT = 2
 _WHITEOUT = ".wh."
 
 
@@ -102,7 +104,7 @@ def unpacked(image: BuiltImage) -> Path:
     """
     name = f"image/unpacked/{image.digest.removeprefix('sha256:')[:16]}"
     folder = cache.kept(name, lambda folder: _unpack(image, folder))
-    cache.forget_older(folder, kept=2)
+    cache.forget_older(folder, kept=UNPACKED_KEPT)
     return folder
 
 

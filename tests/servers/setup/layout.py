@@ -18,6 +18,8 @@ from tests.servers.setup import cache
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 LEVEL = 6
+# Those of several images: most layers of a new one are among them.
+LAYERS_KEPT = 60
 
 
 def compressed(plain: Path, into: Path) -> None:
@@ -41,7 +43,7 @@ def compressed(plain: Path, into: Path) -> None:
 
 def _layer(tar: Path, into: Path) -> dict[str, Any]:
     kept = cache.kept(f"image/layers/{tar.name[:32]}", lambda folder: _gzip(tar, folder / "layer"))
-    cache.forget_older(kept, kept=60)
+    cache.forget_older(kept, kept=LAYERS_KEPT)
     digest = _digest((kept / "layer").read_bytes())
     _link(kept / "layer", _blob(into, digest))
     return {"mediaType": GZIP, "digest": digest, "size": (kept / "layer").stat().st_size}
