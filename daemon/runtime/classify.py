@@ -38,6 +38,7 @@ _BEFORE_STATUS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.INVALID_REFERENCE,
         (
             "invalid reference format",
+            "repository name must not be more than",
             "could(?: not|n't) parse image",
             "no unqualified-search registries",
             "short-name .*resolve",

@@ -146,6 +146,14 @@ def test_words_of_a_real_containerd_have_their_reason(containerd: str, case: str
     assert EXPECTED[case] is error.reason
 
 
+def test_a_name_that_is_too_long_for_containerd_is_no_reference() -> None:
+    """1.6 counts the registry's host among the 255 characters, 2.x does not, so no rule of a manifest can say it."""
+    image = f"registry.example:5000/{'a/' * 120}x:v1"
+    words = f'failed to parse image reference "{image}": repository name must not be more than 255 characters'
+
+    assert Reason.INVALID_REFERENCE is reason_of(grpc.StatusCode.UNKNOWN, words, image=image)
+
+
 def test_both_containerds_were_asked_for_every_case() -> None:
     """A case of the table that nobody captured is found."""
     captured = {case for _, case, _, _ in _captured()}
