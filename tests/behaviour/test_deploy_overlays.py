@@ -135,13 +135,16 @@ def test_an_agent_s_token_does_both(everywhere: ApiServer, names: Names) -> None
         assert "" == refusal(everywhere, method, path, body, token=token)
 
 
-def test_the_policies_of_a_coordinator_hold_on_every_node(everywhere: ApiServer) -> None:
-    """On every node's token: it takes off one taint and changes nothing else of a Node."""
+@pytest.mark.parametrize(
+    "change", [{"unschedulable": True}, {"taints": [{"key": "example.com/other", "effect": "NoSchedule"}]}]
+)
+def test_the_policies_of_a_coordinator_hold_on_every_node(everywhere: ApiServer, change: dict[str, object]) -> None:
+    """On every node's token: a Node is neither cordoned nor given a taint by it."""
     token = everywhere.token(NAMESPACE, ACCOUNT, node=OWN)
-    cordon = {"spec": {"unschedulable": True}}
+    node = f"/api/v1/nodes/{OWN}{DRY}"
 
     until(
-        lambda: "but its taints" in refusal(everywhere, "PATCH", f"/api/v1/nodes/{OWN}{DRY}", cordon, token=token),
+        lambda: "prewarm-coordinator-nodes" in refusal(everywhere, "PATCH", node, {"spec": change}, token=token),
         what="the policy holds",
         timeout_seconds=30,
     )
