@@ -18,7 +18,7 @@ JOBS ?= 3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup lab image check lint test demo cluster cluster-down manifest bench lock clean
+.PHONY: help setup lab image check lint test root demo cluster cluster-push cluster-down manifest bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,11 +47,18 @@ lint: $(STAMP)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-demo: $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
+# Before what takes minutes.
+root:
+	@test "$$(id -u)" = 0 || { echo "make $(MAKECMDGOALS) mounts disks and starts a containerd, which needs root."; exit 1; }
+
+demo: root $(STAMP)  ## show a sample job pull its image, and the new one after its tag has moved; needs root
 	@$(RUN) -m tests.servers.demo
 
-cluster: $(STAMP) lab image  ## a control plane and three real nodes on this machine, with Prewarm on them; needs root
+cluster: root $(STAMP) lab image  ## a control plane and three real nodes on this machine, with Prewarm on them; needs root
 	@$(RUN) -m tests.servers.cluster.command up
+
+cluster-push: $(STAMP)  ## build IMAGE (base:latest) anew in that cluster's registry, so that its tag moves
+	@$(RUN) -m tests.servers.cluster.push $(IMAGE)
 
 cluster-down: $(STAMP)  ## take that cluster away
 	@$(RUN) -m tests.servers.cluster.command down

@@ -27,6 +27,10 @@ from tests.servers.registry import Registry
 
 
 READY_SECONDS: Final = 60.0
+USED_UP: Final = (
+    "too many clusters at once: fs.inotify.max_user_instances of this machine is used up; end one, or raise it: "
+    "sysctl fs.inotify.max_user_instances=512"
+)
 REGISTRY_PORT: Final = int(REGISTRY.rpartition(":")[2])
 
 
@@ -109,7 +113,7 @@ class LabCluster:
         except TimeoutError as error:
             log = self.nodes[name].log()
             if "inotify" in log:
-                error.add_note("too many clusters at once: fs.inotify.max_user_instances of this machine is used up")
+                error.add_note(USED_UP)
             error.add_note(log)
             raise
 

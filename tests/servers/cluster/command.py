@@ -16,6 +16,7 @@ from tests.servers.processes import until
 # Everything may have to be downloaded and built first.
 UP_SECONDS: Final = 3600.0
 DOWN_SECONDS: Final = 60.0
+TARGETS: Final = {"up": "cluster", "down": "cluster-down"}
 FAILED: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
@@ -23,11 +24,11 @@ INTERRUPTED: Final = 130
 
 def main(words: list[str]) -> int:
     """Do `up` or `down`, with a folder where it is not to be the usual one; returns the exit code."""
-    if len(words) not in (1, 2) or words[0] not in ("up", "down"):
+    if len(words) not in (1, 2) or words[0] not in TARGETS:
         _say("usage: python -m tests.servers.cluster.command up|down [FOLDER]")
         return BAD_INPUT
     if os.geteuid() != 0:
-        _say("The cluster's nodes mount disks and run containers, which needs root: sudo make cluster")
+        _say(f"The cluster's nodes mount disks and run containers, which needs root: sudo make {TARGETS[words[0]]}")
         return FAILED
     folder = Path(words[1]).absolute() if len(words) > 1 else hold.usual_folder()
     return _up(folder) if words[0] == "up" else _down(folder)
@@ -89,11 +90,12 @@ def _show(folder: Path) -> int:
 Three real nodes, in namespaces of their own on this machine: {nodes}.
 Prewarm runs on them from {state.image}.
 A registry is at {state.registry} for you to push to, and {REGISTRY} for the nodes; {state.sample} is in it.
+make cluster-push builds that anew under the same tag, as a team does each night.
 
   export KUBECONFIG={state.kubeconfig}
   {kubectl} get nodes,pods --all-namespaces
   sed 's|image: base:|image: {prefix}base:|' examples/base-image-job.yaml | {kubectl} apply -f -
-  {kubectl} wait --for=condition=Ready imagepulljob/base-image-job
+  {kubectl} wait --for=condition=Ready imagepulljob/base-image-job --timeout=5m
   {kubectl} get imagepulljobs,nodeimages --output wide
   .venv/bin/prewarm status -A
 

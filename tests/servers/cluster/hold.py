@@ -20,6 +20,7 @@ from tests.servers.cluster.product import Product
 from tests.servers.cluster.settings import REGISTRY
 from tests.servers.images import Push
 from tests.servers.layers import Layer
+from tests.servers.processes import ServerFailed
 from tests.servers.setup import cache
 from tests.servers.setup.commands import announce
 
@@ -61,6 +62,11 @@ def state(folder: Path) -> State:
     return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
 
 
+def sample_layers() -> list[Layer]:
+    """Return what the sample's image is of, at its first push and under every later one."""
+    return [waiting.layer(), Layer(size_bytes=SAMPLE_BYTES, files=100)]
+
+
 def main(folder: Path) -> int:
     """Bring it up, hold it until SIGTERM, and leave nothing."""
     # From here to the end, so that a signal in the midst of starting ends in order too.
@@ -78,6 +84,10 @@ def main(folder: Path) -> int:
             _hold(folder)
         except KeyboardInterrupt:
             return 0
+        except (ServerFailed, TimeoutError) as error:
+            # The logs first, so that what a person has to know stands where they look.
+            announce("\n".join([*reversed(getattr(error, "__notes__", [])), str(error)]))
+            return 1
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -103,8 +113,7 @@ def _hold(folder: Path) -> None:
     with LabCluster(folder) as cluster:
         announce("making the image and putting it into the cluster's registry")
         product = Product(cluster)
-        layers = [waiting.layer(), Layer(size_bytes=SAMPLE_BYTES, files=100)]
-        sample = Push(cluster.registry)("base", layers=layers, entrypoint=waiting.ENTRYPOINT).at(REGISTRY)
+        sample = Push(cluster.registry)("base", layers=sample_layers(), entrypoint=waiting.ENTRYPOINT).at(REGISTRY)
         announce("applying daemonset.yaml with that image, and waiting for its Pods")
         product.install()
         state = State(
