@@ -41,6 +41,7 @@ def _up(folder: Path) -> int:
             return FAILED
         _say("A cluster runs already.")
         return _show(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     # What a killed holder has left would be taken for the new one's.
     (folder / hold.STATE).unlink(missing_ok=True)
     log = folder.with_name(f"{folder.name}.log")

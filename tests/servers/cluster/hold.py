@@ -48,6 +48,8 @@ def usual_folder() -> Path:
 
 def is_held(folder: Path) -> bool:
     """Tell whether a process holds a cluster in this folder now."""
+    if not folder.parent.is_dir():
+        return False
     with _lock(folder).open("a") as lock:
         return not _locked(lock)
 
