@@ -129,6 +129,20 @@ def _processes_in(place: Path) -> list[str]:
     return found
 
 
+def test_down_removes_what_a_killed_holder_has_left_and_no_other_folder(tmp_path: Path) -> None:
+    """Keys of an administrator are in it, and a gigabyte of disks."""
+    killed, other = tmp_path / "killed", tmp_path / "other"
+    for place in (killed, other):
+        place.mkdir()
+        (place / "admin.key").touch()
+    killed.with_name("killed.lock").write_text("4194305")
+
+    said = cluster("down", killed), cluster("down", other)
+
+    assert (True, False) == tuple("No cluster runs. What one that was killed had left" in text for text in said)
+    assert (False, True) == (killed.exists(), (other / "admin.key").exists())
+
+
 def test_a_usage_error_says_what_can_be_done() -> None:
     """And its exit code is that of bad input."""
     done = subprocess.run([*COMMAND, "sideways"], check=False, capture_output=True, text=True, timeout=30)

@@ -106,7 +106,8 @@ make cluster-down takes everything away.""")
 
 def _down(folder: Path) -> int:
     if not hold.is_held(folder):
-        _say("No cluster runs.")
+        has_left = folder.exists() and hold.clear(folder)
+        _say(f"No cluster runs.{' What one that was killed had left is removed.' if has_left else ''}")
         return 0
     os.kill(hold.holder(folder), signal.SIGTERM)
     until(lambda: not hold.is_held(folder), what="the cluster is gone", timeout_seconds=DOWN_SECONDS)

@@ -15,6 +15,7 @@ from typing import IO, Final
 import msgspec
 
 from tests.servers.cluster import waiting
+from tests.servers.cluster.cgroups import Cgroups
 from tests.servers.cluster.cluster import LabCluster
 from tests.servers.cluster.product import Product
 from tests.servers.cluster.settings import REGISTRY
@@ -62,6 +63,18 @@ def holder(folder: Path) -> int:
 def state(folder: Path) -> State:
     """Return what its holder wrote once all was up."""
     return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
+
+
+def clear(folder: Path) -> bool:
+    """Remove what a holder that was killed has left, and tell whether there was anything; no folder but a holder's."""
+    with _lock(folder).open("a+") as lock:
+        lock.seek(0)
+        if not _locked(lock) or not lock.read() or not folder.exists():
+            return False
+        shutil.rmtree(folder)
+    # They remove others' at their beginning.
+    Cgroups().remove()
+    return True
 
 
 def sample_layers() -> list[Layer]:
