@@ -19,7 +19,7 @@ from tests.servers.cluster.cgroups import Cgroups
 from tests.servers.cluster.machine import Machine
 from tests.servers.etcd import Etcd
 from tests.servers.network import CONNECT_SECONDS, Network
-from tests.servers.processes import Process
+from tests.servers.processes import Process, ServerFailed
 
 
 ADDRESS: Final = "10.99.0.10"
@@ -68,6 +68,8 @@ class ControlPlaneWithNodes:
             f"ip addr add {ADDRESS}/24 dev {BRIDGE}",
             f"ip link set {BRIDGE} up",
             f"ip addr add {SERVICE}/32 dev lo",
+            # From a node's Pods to another's.
+            "sysctl -qw net.ipv4.ip_forward=1",
         ):
             self.machine.run(*command.split())
         self._etcd.start()
@@ -127,7 +129,10 @@ class ControlPlaneWithNodes:
 
     def _reach(self) -> socket.socket:
         address = (ADDRESS, PORT)
-        return self.machine.in_network(lambda: socket.create_connection(address, timeout=CONNECT_SECONDS))
+        try:
+            return self.machine.in_network(lambda: socket.create_connection(address, timeout=CONNECT_SECONDS))
+        except ServerFailed as error:
+            raise ConnectionRefusedError("the control plane's machine is not up") from error
 
     def _is_ready(self) -> bool:
         return is_ready(self._requests)

@@ -151,6 +151,7 @@ class Node:
             f"ip addr add {self.address}/24 dev eth0",
             "ip link set eth0 up",
             f"ip route add {SERVICES} via {ADDRESS}",
+            f"ip route add {settings.POD_NETWORKS} via {ADDRESS}",
             "sysctl -qw net.ipv4.ip_forward=1",
         ):
             self.machine.run(*command.split())

@@ -9,6 +9,8 @@ from tests.servers import binaries
 
 REGISTRY = "registry.lab:5000"
 PAUSE = f"{REGISTRY}/pause:1"
+# Of all nodes.
+POD_NETWORKS = "10.88.0.0/16"
 
 
 def node_address(number: int) -> str:

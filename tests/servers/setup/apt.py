@@ -62,7 +62,8 @@ def sources() -> list[Path]:
         run(["apt-get", "-qq", "update"], timeout_seconds=300, environment=environment)
         fields = "$(ORIGIN)|$(SOURCESENTRY)"
         lines = run(["apt-get", "indextargets", "--format", fields], timeout_seconds=60, environment=environment)
-    named = [line.split("|", 1) for line in lines.splitlines()]
+    # Among them are apt's warnings, such as of a source that stands in two lists.
+    named = [line.split("|", 1) for line in lines.splitlines() if "|" in line]
     return sorted({Path(entry.rpartition(":")[0]) for origin, entry in named if origin in _SYSTEMS})
 
 
