@@ -220,10 +220,12 @@ def test_a_node_that_is_being_deleted_is_not_asked_for_anything(
 
 
 @pytest.mark.parametrize(
-    "labels", [{"type": "virtual-kubelet"}, {"kubernetes.io/os": "windows"}], ids=["virtual-kubelet", "windows"]
+    ("labels", "cause"),
+    [({"type": "virtual-kubelet"}, "a virtual node"), ({"kubernetes.io/os": "windows"}, "a windows node")],
+    ids=["virtual-kubelet", "windows"],
 )
 def test_a_node_that_can_have_no_agent_is_skipped_with_its_cause(
-    nodes: Nodes, agents: ScriptedAgents, jobs: Jobs, labels: dict[str, str]
+    nodes: Nodes, agents: ScriptedAgents, jobs: Jobs, labels: dict[str, str], cause: str
 ) -> None:
     """Without a minute's wait, and it gets no NodeImage."""
     (other,) = nodes(labels=labels)
@@ -236,7 +238,7 @@ def test_a_node_that_can_have_no_agent_is_skipped_with_its_cause(
 
     assert (1, 0, 1, 0) == totals(status)
     assert ("NoAgent", [other.name]) == (skipped["reason"], skipped["nodes"])
-    assert next(iter(labels.values())) in skipped["message"]
+    assert f"no agent can run on {cause}" == skipped["message"]
     assert not has_node_image(nodes, other.name)
 
 
