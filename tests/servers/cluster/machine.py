@@ -104,9 +104,9 @@ class Machine:
         return _made_in(Path(f"/proc/{self.pid}/ns/net"), make)
 
     def _enter(self) -> list[str]:
-        # By a shell at the start, since the process is another one after a restart; not `ip netns exec`, which mounts
-        # /sys anew and so hides the cgroups from a kubelet.
-        return ["nsenter", f"--target={self.pid}", "--pid", "--mount", "--net", "--uts", "--cgroup"]
+        # Not `ip netns exec`, which mounts /sys anew and so hides the cgroups from a kubelet. With its root, which is not
+        # its mount namespace's where all of this runs in a chroot.
+        return ["nsenter", f"--target={self.pid}", "--pid", "--mount", "--root", "--net", "--uts", "--cgroup"]
 
     def _is_up(self) -> bool:
         return self._init.log.exists() and "up\n" in self._init.log.read_text()
