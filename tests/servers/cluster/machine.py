@@ -104,8 +104,8 @@ class Machine:
         return _made_in(Path(f"/proc/{self.pid}/ns/net"), make)
 
     def _enter(self) -> list[str]:
-        # Not `ip netns exec`, which mounts /sys anew and so hides the cgroups from a kubelet. With its root, which is not
-        # its mount namespace's where all of this runs in a chroot.
+        # Not `ip netns exec`, which mounts /sys anew and so hides the cgroups from a kubelet. With its root, which is
+        # another than its mount namespace's where all of this runs in a chroot.
         return ["nsenter", f"--target={self.pid}", "--pid", "--mount", "--root", "--net", "--uts", "--cgroup"]
 
     def _is_up(self) -> bool:
