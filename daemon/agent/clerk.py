@@ -26,6 +26,7 @@ FIRST_REPORT_SECONDS: Final = 2.0
 MEND_AGAIN_SECONDS: Final = 10.0
 REFUSED_SECONDS: Final = 60.0
 LAST_RETRY_SECONDS: Final = 0.5
+UNANSWERED: Final = 4
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,8 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     Everything that decides about the next write.
 
     `observed` is the newest state of the object, None where there is none. `is_contested`: another writer has changed
-    what we said, `rival` who that may be. `failures` counts the writes that failed in a row.
+    what we said, `rival` who that may be. `unanswered`: the last writes of ours that may have been done all the same.
+    `failures` counts the writes that failed in a row.
     """
 
     report: Report = Report()
@@ -68,6 +70,7 @@ class Clerk(msgspec.Struct, frozen=True, kw_only=True):
     written: Written | None = None
     is_contested: bool = False
     rival: Rival | None = None
+    unanswered: tuple[Parts, ...] = ()
     mended_seconds: float = float("-inf")
     not_before_seconds: float = float("-inf")
     failures: int = 0
@@ -104,7 +107,16 @@ def other_daemon(clerk: Clerk, *, now_seconds: float) -> Rival | None:
 def _sighted(clerk: Clerk, observed: Observed, *, now_seconds: float) -> Rival | None:
     if clerk.written is not None and rival.is_for_silence(observed.parts, accepted=clerk.written.accepted):
         return clerk.rival
+    if _is_unanswered(clerk, observed.parts):
+        return clerk.rival
     return rival.sighted(clerk.rival, name=observed.writer, now_seconds=now_seconds)
+
+
+def _is_unanswered(clerk: Clerk, seen: Parts) -> bool:
+    """Tell whether a change is a write of ours that was done and whose answer was lost."""
+    accepted = clerk.written.accepted if clerk.written is not None else {}
+    changed = {part for part in {*seen, *accepted} if seen.get(part) != accepted.get(part)}
+    return any(all(seen.get(part) == sent.get(part) for part in changed) for sent in clerk.unanswered)
 
 
 def _named(found: Rival | None, observed: Observed) -> Rival | None:
@@ -150,6 +162,11 @@ def _quiet(clerk: Clerk) -> float | None:
     return clerk.rival.seen_seconds + rival.QUIET_SECONDS if clerk.rival and is_told else None
 
 
+def sending(clerk: Clerk, sent: Parts) -> Clerk:
+    """Note a write before it goes out: where no answer comes, it may have been done."""
+    return replace(clerk, unanswered=(*clerk.unanswered, sent)[-UNANSWERED:])
+
+
 def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed, now_seconds: float) -> Clerk:
     """
     Note a write that succeeded; the report may be older than the newest, which then differs from it.
@@ -164,7 +181,8 @@ def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed,
     found = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
     if settled.is_contested:
         found = _sighted(settled, answer, now_seconds=now_seconds)
-    return replace(settled, not_before_seconds=float("-inf"), rival=found)
+    unanswered = tuple(one for one in clerk.unanswered if one is not sent)
+    return replace(settled, not_before_seconds=float("-inf"), rival=found, unanswered=unanswered)
 
 
 def _accepted(clerk: Clerk, *, sent: Parts, answer: Observed) -> Parts:

@@ -197,6 +197,7 @@ class StatusWriter:
     def _patch(self, *, timeout_seconds: float) -> None:
         report, sent = self._clerk.report, self._document()
         steps = clerk.operations(self._clerk, sent)
+        self._clerk = clerk.sending(self._clerk, sent)
         answer = observed_of(self._api.patch(f"{self._path}/status", steps, timeout_seconds=timeout_seconds))
         now_seconds = self._clock.now().seconds
         self._clerk = clerk.wrote_status(self._clerk, report, sent=sent, answer=answer, now_seconds=now_seconds)

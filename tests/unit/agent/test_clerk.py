@@ -159,6 +159,22 @@ def test_a_change_that_only_the_answer_tells_counts_as_another_daemons_too() -> 
     assert "x" == found.name
 
 
+def test_a_write_whose_answer_was_lost_is_no_other_daemon() -> None:
+    """It may have been done all the same: what the watch then tells is what we said ourselves, as often as it is so."""
+    one = written(begun(report(DONE)), PARTS, answer=STATUS)
+
+    for version, desired in ((3, 2), (4, 3)):
+        one = clerk.sending(one, {**PARTS, ("desired",): desired})
+        one = clerk.failed(one, wait_seconds=1.0, now_seconds=1.0)
+        one = clerk.saw(one, observed({**STATUS, "desired": desired}, version=version), now_seconds=2.0)
+    ours = clerk.other_daemon(one, now_seconds=3.0)
+    for version, desired in ((5, 8), (6, 9)):
+        one = clerk.saw(one, observed({**STATUS, "desired": desired}, version=version), now_seconds=3.0)
+
+    assert ours is None
+    assert clerk.other_daemon(one, now_seconds=3.0)
+
+
 def test_what_still_stands_there_is_no_second_change() -> None:
     """A change of the spec shows the same foreign status once more."""
     one = written(begun(report(DONE)), PARTS, answer=STATUS)
