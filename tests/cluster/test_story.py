@@ -79,8 +79,20 @@ def coordinators(ours: Ours) -> dict[str, str]:
     }
 
 
+def leaving_coordinators(cluster: LabCluster) -> list[str]:
+    """Return the names of the coordinator's Pods that are being deleted."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/name%3Dprewarm-coordinator"
+    found = cluster.apiserver.request("GET", path)["items"]
+    return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]]
+
+
 def status_in_the_coordinators_pod(cluster: LabCluster) -> dict[str, list[str]]:
-    """Return the rows of `prewarm status -A` by the job's name, as the documents have it asked."""
+    """
+    Return the rows of `prewarm status -A` by the job's name, as the documents have it asked.
+
+    kubectl takes any of the Deployment's Pods: after another test's rollout one may still be on its way out.
+    """
+    until(lambda: not leaving_coordinators(cluster), what="no coordinator is leaving", timeout_seconds=60)
     words = ("exec", "--namespace", NAMESPACE, DEPLOYMENT, "--", "prewarm", "status", "-A")
     heading, *rows = (line.split() for line in cluster.apiserver.kubectl(*words).splitlines())
     assert ["NAMESPACE", "NAME", "READY", "PULLING"] == heading[:4]
