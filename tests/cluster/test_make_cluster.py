@@ -1,10 +1,12 @@
 """`make cluster` and `make cluster-down`, as a person runs them but for the folder: what they bring, and leave."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,14 +28,16 @@ LEFT = hold.State(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """Where the cluster has its files; what a failed test leaves there ends with it."""
-    place = tmp_path / "c"
+def place() -> Iterator[Path]:
+    """Where the cluster has its files, by a short path; what a failed test leaves there ends with it."""
+    folder = Path(tempfile.mkdtemp(prefix="pw-m-"))
+    place = folder / "c"
     yield place
     if hold.is_held(place):
         os.kill(hold.holder(place), signal.SIGKILL)
         until(lambda: not hold.is_held(place), what="the holder is gone", timeout_seconds=30)
-    unmount_below(place)
+    unmount_below(folder)
+    shutil.rmtree(folder)
 
 
 def cluster(word: str, place: Path) -> str:
@@ -153,3 +157,11 @@ def test_a_usage_error_says_what_can_be_done() -> None:
 def test_the_usual_folder_is_in_the_cache() -> None:
     """Beside everything else that the lab brings, and so not in the checkout."""
     assert cache.folder() == hold.usual_folder().parent
+
+
+def test_a_folder_whose_path_is_too_long_for_a_kubelets_sockets_is_refused() -> None:
+    """Before anything is started, with what to do; the node would never be Ready."""
+    folder = f"/tmp/{'long' * 20}"  # noqa: S108 - nothing is made there
+    done = subprocess.run([*COMMAND, "up", folder], check=False, capture_output=True, text=True, timeout=30)
+
+    assert (2, True) == (done.returncode, "XDG_CACHE_HOME" in done.stdout)

@@ -19,6 +19,8 @@ DOWN_SECONDS: Final = 60.0
 TARGETS: Final = {"up": "cluster", "down": "cluster-down"}
 FAILED: Final = 1
 BAD_INPUT: Final = 2
+# A socket's path has 107 bytes; the longest below it is n1/disk/kubelet/pod-resources/ with a number of ten digits.
+LONGEST_FOLDER: Final = 60
 INTERRUPTED: Final = 130
 
 
@@ -31,6 +33,12 @@ def main(words: list[str]) -> int:
         _say(f"The cluster's nodes mount disks and run containers, which needs root: sudo make {TARGETS[words[0]]}")
         return FAILED
     folder = Path(words[1]).absolute() if len(words) > 1 else hold.usual_folder()
+    if words[0] == "up" and len(os.fsencode(folder)) > LONGEST_FOLDER:
+        _say(
+            f"{folder} is longer than {LONGEST_FOLDER} characters, which leaves too few for the sockets of kubelets "
+            "below it; name a cache with a shorter path by XDG_CACHE_HOME"
+        )
+        return BAD_INPUT
     return _up(folder) if words[0] == "up" else _down(folder)
 
 
