@@ -57,6 +57,8 @@ class Network:
         self._changed = threading.Condition()
         self._is_stalled = False
         self._ends: set[socket.socket] = set()
+        self._lost: set[socket.socket] = set()
+        self._sending: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
         self.accept()
@@ -96,11 +98,13 @@ class Network:
         """
         Lose all that the two ends of every connection send from now on, as when a machine is gone; new ones are taken.
 
-        Neither end is told: no packet is acknowledged, not even the kernel's own probes. What is on its way is let
-        arrive before, since it would be sent again and again, by which the peer knows that somebody lives.
+        Neither end is told: no packet is acknowledged, not even the kernel's own probes. What is on its way to an end
+        arrives before or never, since it would be sent again and again, by which the peer knows that somebody lives.
         """
         with self._changed:
             ends = list(self._ends)
+            self._lost |= self._ends
+        until(lambda: not self._sending.intersection(ends), what="nothing is being sent", timeout_seconds=10)
         until(lambda: not any(map(unsent_bytes, ends)), what="all that was sent has arrived", timeout_seconds=10)
         for end in ends:
             _take_nothing(end)
@@ -144,18 +148,30 @@ class Network:
         back.join()
         with self._changed:
             self._ends -= {client, server}
+            self._lost -= {client, server}
         client.close()
         server.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
-                with self._changed:
-                    self._changed.wait_for(lambda: not self._is_stalled or self._listener is None)
-                sink.sendall(piece)
+                if self._begin_sending(sink):
+                    try:
+                        sink.sendall(piece)
+                    finally:
+                        self._sending.discard(sink)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _begin_sending(self, sink: socket.socket) -> bool:
+        """Wait while the network is stalled; then note that an end is sent to, unless it is lost: False."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_stalled or self._listener is None)
+            if sink in self._lost:
+                return False
+            self._sending.add(sink)
+            return True
 
 
 def _take_nothing(end: socket.socket) -> None:
