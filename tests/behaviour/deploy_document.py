@@ -7,7 +7,6 @@ The commands are the document's own, with kubectl on PATH and a cluster as the c
 import os
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from deploy.render import ROOT, render
 from tests.servers.apiserver import ApiServer
 from tests.servers.apiserver_access import Json
 from tests.servers.binaries import kubernetes
+from tests.servers.shell import programs
 
 
 README = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
@@ -41,15 +41,14 @@ def shell(
     commands: str, *, cluster: ApiServer | None = None, kubeconfig: Path | None = None, folder: Path = ROOT
 ) -> str:
     """
-    Run commands as a person would, with kubectl and prewarm on their PATH, and return what they print.
+    Run commands as a person would, with prewarm, kubectl and jq on their PATH, and return what they print.
 
     Their context is the cluster, or what another kubeconfig says; `image` is ours by digest, and `IMAGE` somebody's.
     A command that fails is a failure here.
     """
-    programs = (Path(sys.executable).parent, kubernetes().kubectl.parent)
     environment = {
         **os.environ,
-        "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+        **programs(),
         "KUBECONFIG": str(kubeconfig or (cluster.kubeconfig if cluster else "/dev/null")),
         "KUBERC": "off",
         "PASSWORD": "of-a-person",

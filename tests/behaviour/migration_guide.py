@@ -5,10 +5,8 @@ Whoever follows the document runs each line as it stands there, in a checkout; a
 what the last of them says in the end.
 """
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,8 +14,8 @@ from typing import Final
 import msgspec
 
 from tests.behaviour.deploy_document import IMAGE
-from tests.servers.binaries import kubernetes
 from tests.servers.processes import until
+from tests.servers.shell import programs
 
 
 ROOT: Final = Path(__file__).parents[2]
@@ -70,7 +68,7 @@ class Follower:
         self.home = home
         self._settle = settle
         self._environment = {
-            "PATH": f"{Path(sys.executable).parent}:{kubernetes().kubectl.parent}:{os.environ['PATH']}",
+            **programs(),
             "KUBECONFIG": str(kubeconfig),
             "KUBERC": "off",
             "HOME": str(home),

@@ -1,14 +1,12 @@
 """The ten questions of docs/runbook.md with their commands, and how a person runs one, for whichever cluster."""
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.servers.binaries import kubernetes
+from tests.servers.shell import programs
 
 
 ROOT: Final = Path(__file__).parents[2]
@@ -54,7 +52,7 @@ def command(question: str, *, names: Mapping[str, str] | None = None) -> str:
 def run(line: str, *, kubeconfig: Path, home: Path) -> str:
     """Run a line as a person would, with both commands on their PATH; it has to end well and complain of nothing."""
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:{kubernetes().kubectl.parent}:{os.environ['PATH']}",
+        **programs(),
         "KUBECONFIG": str(kubeconfig),
         "KUBERC": "off",
         "HOME": str(home),

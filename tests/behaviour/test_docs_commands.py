@@ -38,8 +38,6 @@ COMPARES = "kubectl diff"
 TAKES_AWAY = ("kubectl delete ",)
 NOW = "2026-01-01T00:00:00Z"
 
-pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="the documents' commands need jq")
-
 
 def _commands() -> list[str]:
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS]

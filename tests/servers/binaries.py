@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.servers.jq import jq
 from tests.servers.promtool import promtool
 from tests.servers.setup import apt, go
 from tests.servers.setup.commands import CommandFailed, announce
@@ -204,6 +205,7 @@ def main() -> int:
         announce(f"runc: {brought_for_nodes.runc}")
         announce(f"CNI plugins: {brought_for_nodes.cni}")
         announce(f"promtool: {promtool()}")
+        announce(f"jq: {jq()}")
     except (CommandFailed, FileNotFoundError) as error:
         announce(str(error))
         return 1
