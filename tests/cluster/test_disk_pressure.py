@@ -15,7 +15,7 @@ from tests.cluster.ours import Ours
 from tests.cluster.slowly import MIB, PATIENT_SECONDS, Slowly
 from tests.servers.apiserver import ApiServer
 from tests.servers.cluster.cluster import LabCluster
-from tests.servers.cluster.pods import PodOnServer
+from tests.servers.cluster.pods import PodOnServer, is_running
 from tests.servers.cluster.product import Product
 from tests.servers.fixtures_apiserver import Names
 from tests.servers.jobs import JobOnServer, job, totals
@@ -66,13 +66,33 @@ def kept(cluster: LabCluster, crowded: Crowded, ours: Ours, push: PushApp, names
 
 @pytest.fixture
 def workload(cluster: LabCluster, crowded: Crowded, push: PushApp, names: Names) -> Iterator[PodOnServer]:
-    """Somebody's Pod of no particular priority, which runs on the crowded node."""
+    """
+    Somebody's Pod of no particular priority, which runs on the crowded node.
+
+    For some seconds after a full disk the kubelet refuses what comes; then it is made anew, as its owner would.
+    """
     pod = PodOnServer(cluster.apiserver, names("workload"))
     image = push("workload", seed=next(SEEDS))
-    pod.create(image.reference, node=crowded.name, tolerations=[{"key": TAINT, "operator": "Exists"}])
-    pod.until_running(timeout_seconds=PATIENT_SECONDS)
+    until(
+        lambda: is_taken_in(pod, image.reference, node=crowded.name),
+        what=f"{crowded.name} takes Pods",
+        timeout_seconds=PATIENT_SECONDS,
+    )
     yield pod
     pod.delete()
+
+
+def is_taken_in(pod: PodOnServer, reference: str, *, node: str) -> bool:
+    """Create a Pod, and tell whether it runs; one that the kubelet refuses is taken away again."""
+    pod.create(reference, node=node, tolerations=[{"key": TAINT, "operator": "Exists"}])
+    found = pod.until(
+        lambda found: is_running(found) or found["status"].get("phase") == "Failed",
+        what="runs or is refused",
+        timeout_seconds=PATIENT_SECONDS,
+    )
+    if not is_running(found):
+        pod.delete()
+    return is_running(found)
 
 
 def taken(crowded: Crowded, kept: Slowly) -> Json:
