@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers.cluster import hold
 from tests.servers.cluster.cgroups import PREFIX, TREE, Cgroups
-from tests.servers.disks import unmount_below
+from tests.servers.disks import mounted, unmount_below
 from tests.servers.processes import until
 from tests.servers.setup import cache
 
@@ -165,3 +165,14 @@ def test_a_folder_whose_path_is_too_long_for_a_kubelets_sockets_is_refused() -> 
     done = subprocess.run([*COMMAND, "up", folder], check=False, capture_output=True, text=True, timeout=30)
 
     assert (2, True) == (done.returncode, "XDG_CACHE_HOME" in done.stdout)
+
+
+def test_a_disk_that_has_no_room_is_told_before_anything_is_started(place: Path) -> None:
+    """How much is free, how much it takes, and what to do; nothing is made there."""
+    with mounted(place.with_name("small"), size_bytes=20 << 20) as small:
+        done = subprocess.run([*COMMAND, "up", small / "c"], check=False, capture_output=True, text=True, timeout=30)
+        left = [path.name for path in small.iterdir()]
+
+    assert 1 == done.returncode
+    assert f"{small} has 20 MiB free, and a cluster needs 1024" in done.stdout
+    assert ["c.lock"] == left

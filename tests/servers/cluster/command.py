@@ -21,6 +21,8 @@ FAILED: Final = 1
 BAD_INPUT: Final = 2
 # A socket's path has 107 bytes; the longest below it is n1/disk/kubelet/pod-resources/ with a number of ten digits.
 LONGEST_FOLDER: Final = 60
+# Our image, the registry and three nodes take some 400 MiB; what a person pulls comes on top.
+LEAST_FREE_BYTES: Final = 1 << 30
 INTERRUPTED: Final = 130
 
 
@@ -50,6 +52,8 @@ def _up(folder: Path) -> int:
         _say("A cluster runs already.")
         return _show(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if not _has_room(folder.parent):
+        return FAILED
     # What a killed holder has left would be taken for the new one's.
     (folder / hold.STATE).unlink(missing_ok=True)
     log = folder.with_name(f"{folder.name}.log")
@@ -62,6 +66,17 @@ def _up(folder: Path) -> int:
             start_new_session=True,
         )
     return _follow(holder, folder, log)
+
+
+def _has_room(place: Path) -> bool:
+    free_bytes = shutil.disk_usage(place).free
+    if free_bytes >= LEAST_FREE_BYTES:
+        return True
+    _say(
+        f"{place} has {free_bytes >> 20} MiB free, and a cluster needs {LEAST_FREE_BYTES >> 20}; make room there, or "
+        "name a cache elsewhere by XDG_CACHE_HOME"
+    )
+    return False
 
 
 def _follow(holder: subprocess.Popen[bytes], folder: Path, log: Path) -> int:
