@@ -161,9 +161,9 @@ class ControlPlaneWithNodes:
                 f"--service-account-private-key-file={self.folder / 'accounts.key'}",
                 f"--root-ca-file={self.folder / 'ca.crt'}",
                 f"--controllers=*,{off}",
-                # A node that is gone is noticed in seconds, not in minutes.
+                # A node that is gone is noticed soon, and one on a machine that is busy with tests is not gone.
                 "--node-monitor-period=2s",
-                "--node-monitor-grace-period=16s",
+                "--node-monitor-grace-period=30s",
             ),
             "kube-scheduler": (self._node_programs.kube_scheduler, *usual),
         }
