@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from tests.servers import cri
 from tests.servers.apiserver_access import ApiFailed
 from tests.servers.cluster.cluster import LabCluster
 from tests.servers.objects import DEADLINE_SECONDS
@@ -45,6 +46,10 @@ class Crowded:
     def has(self, reference: str) -> bool:
         """Tell whether an image lies there."""
         return reference in self._node.ctr.images()
+
+    def remove(self, reference: str) -> None:
+        """Take an image away, as the kubelet would."""
+        cri.remove(self._node.endpoint, reference, timeout_seconds=DEADLINE_SECONDS)
 
     def let_kubelet_look(self) -> None:
         """

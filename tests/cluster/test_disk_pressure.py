@@ -53,7 +53,11 @@ def ours(cluster: LabCluster, crowded: Crowded) -> Iterator[Ours]:
 
 @pytest.fixture
 def kept(cluster: LabCluster, crowded: Crowded, ours: Ours, push: PushApp, names: Names) -> Iterator[Slowly]:
-    """An image that a job keeps on the crowded node; it is there by now, and no Pod has ever used it."""
+    """
+    An image that a job keeps on the crowded node; it is there by now, and no Pod has ever used it.
+
+    It goes with the test: taken with the next one's, it would leave room enough for that to be pulled at once.
+    """
     del ours
     name = names("kept")
     image = push(name, tag="v1", layers=(8 * MIB, 8 * MIB), seed=next(SEEDS))
@@ -62,6 +66,8 @@ def kept(cluster: LabCluster, crowded: Crowded, ours: Ours, push: PushApp, names
     kept.job.until_ready(nodes=1, timeout_seconds=PATIENT_SECONDS)
     yield kept
     kept.job.delete()
+    kept.nodes[crowded.name].until_status(lambda status: not status.get("imageStatuses"), what="nothing is wanted")
+    crowded.remove(image.reference)
 
 
 @pytest.fixture
