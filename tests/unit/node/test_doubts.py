@@ -1,6 +1,7 @@
 """A removal that is told is looked for more than once: the runtime's own books may be behind its word."""
 
 import queue
+import threading
 from collections.abc import Iterator
 from typing import Self
 
@@ -38,6 +39,11 @@ class ToldDownloads:
 
     def __init__(self) -> None:
         self._names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._is_heard = threading.Event()
+
+    def wait_until_heard(self) -> None:
+        """Wait until somebody listens, who has doubted all that stands there before."""
+        assert self._is_heard.wait(timeout=DEADLINE_SECONDS), "nobody listens"
 
     def tell(self, name: str) -> None:
         """Tell of a removal."""
@@ -45,6 +51,7 @@ class ToldDownloads:
 
     def removals(self) -> Iterator[str]:
         """Yield what is told."""
+        self._is_heard.set()
         while (name := self._names.get()) is not None:
             yield name
 
@@ -102,9 +109,10 @@ def test_a_removal_that_is_told_before_the_runtime_knows_of_it_is_noticed(cri: S
         return telling[0]  # type: ignore[return-value]  # what it hands on is dynamic
 
     with RunningNode(cri.endpoint, clock=clock, is_kept_warm=True, around=around) as node:
+        (runtime,) = telling
+        runtime.downloads.wait_until_heard()
         node.want(image())
         node.wait_for_phase(Phase.SUCCEEDED)
-        (runtime,) = telling
         before = runtime.looks
         runtime.downloads.tell(NAME)
         until(lambda: runtime.looks > before, what="a look", timeout_seconds=DEADLINE_SECONDS)
@@ -128,9 +136,10 @@ def test_a_removal_of_what_is_not_wanted_is_not_looked_for(cri: ScriptedCri) -> 
         return telling[0]  # type: ignore[return-value]  # what it hands on is dynamic
 
     with RunningNode(cri.endpoint, clock=SetClock(), is_kept_warm=True, around=around) as node:
+        (runtime,) = telling
+        runtime.downloads.wait_until_heard()
         node.want(image())
         node.wait_for_phase(Phase.SUCCEEDED)
-        (runtime,) = telling
         before = runtime.looks
         runtime.downloads.tell("registry.example/other:v1")
         cri.remove(NAME)
