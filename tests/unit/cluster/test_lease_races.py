@@ -148,6 +148,12 @@ def test_never_do_two_lead(steps: Sequence[Step]) -> None:
     leases, clock = Leases(), SetClock()
     candidates = [Candidate(leases, clock, identity=f"first-{number}") for number in range(CANDIDATES)]
     ended: list[Candidate] = []
+
+    def follow(number: int) -> None:
+        if candidates[number].is_ended:
+            ended.append(candidates[number])
+            candidates[number] = Candidate(leases, clock, identity=f"next-{len(ended)}")
+
     try:
         _let_lead(candidates[0])
         for step in steps:
@@ -158,15 +164,14 @@ def test_never_do_two_lead(steps: Sequence[Step]) -> None:
                 clock.seconds += step.each_seconds
                 candidates[step.candidate].go_on(step.fate)
                 assert_one_leads(candidates)
-            if candidates[step.candidate].is_ended:
-                ended.append(candidates[step.candidate])
-                candidates[step.candidate] = Candidate(leases, clock, identity=f"next-{len(ended)}")
+            follow(step.candidate)
 
         for _ in range(HEALTHY_SECONDS * 2):
             clock.seconds += 0.5
-            for candidate in candidates:
+            for number, candidate in enumerate(candidates):
                 candidate.go_on()
                 assert_one_leads(candidates)
+                follow(number)
         assert 1 == len([candidate for candidate in candidates if candidate.election.may_send()])
     finally:
         for candidate in [*candidates, *ended]:
