@@ -50,7 +50,7 @@ def command(question: str, *, names: Mapping[str, str] | None = None) -> str:
 
 
 def run(line: str, *, kubeconfig: Path, home: Path) -> str:
-    """Run a line as a person would, with both commands on their PATH; it has to end well and complain of nothing."""
+    """Run a line as a person would, with what it names on their PATH; it has to end well and complain of nothing."""
     environment = {
         **programs(),
         "KUBECONFIG": str(kubeconfig),
