@@ -80,7 +80,7 @@ def test_a_watch_that_waits_for_its_runtime_stops_as_any_watch(
 ) -> None:
     """A service manager's SIGTERM is no failure, though no runtime has come yet."""
     settings = RunSettings(images=("a",), runtime_endpoint=str(socket), is_watching=True)
-    sender = threading.Thread(target=_send_when_caught, args=(number,))
+    sender = threading.Thread(target=_send_when_caught, args=(number, signal.getsignal(signal.SIGTERM)))
     sender.start()
 
     code = run(settings)
@@ -89,8 +89,7 @@ def test_a_watch_that_waits_for_its_runtime_stops_as_any_watch(
     assert expected == code
 
 
-def _send_when_caught(number: signal.Signals) -> None:
-    """Send a signal to this process once a mailbox listens for it."""
-    before = signal.getsignal(signal.SIGTERM)
+def _send_when_caught(number: signal.Signals, before: object) -> None:
+    """Send a signal to this process once a mailbox listens for it in place of `before`."""
     until(lambda: signal.getsignal(signal.SIGTERM) != before, what="the handlers are set", timeout_seconds=10)
     os.kill(os.getpid(), number)
