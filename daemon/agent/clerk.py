@@ -33,13 +33,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """
     A NodeImage as the API server has it: whose it is, of which version, and its status.
 
-    `writer` is who else wrote its status last, "" where that is not told.
+    `writer` is who else wrote its status last, and `writer_at` when, "" where that is not told.
     """
 
     uid: str
     resource_version: str
     status: object = None
     writer: str = ""
+    writer_at: str = ""
 
     @property
     def parts(self) -> Parts:
@@ -95,7 +96,8 @@ def saw(clerk: Clerk, observed: Observed | None, *, now_seconds: float) -> Clerk
         return clerk
     is_contested = clerk.written is not None and observed.parts != clerk.written.accepted
     is_news = is_contested and observed.parts != clerk.observed.parts
-    found = _sighted(clerk, observed, now_seconds=now_seconds) if is_news else _named(clerk.rival, observed)
+    find = _sighted if is_news else _told
+    found = find(clerk, observed, now_seconds=now_seconds)
     return replace(clerk, observed=observed, is_contested=is_contested, rival=found)
 
 
@@ -119,8 +121,11 @@ def _is_unanswered(clerk: Clerk, seen: Parts) -> bool:
     return any(all(seen.get(part) == sent.get(part) for part in changed) for sent in clerk.unanswered)
 
 
-def _named(found: Rival | None, observed: Observed) -> Rival | None:
-    """Add the name of one that was noticed by the answer to a write, which does not tell it."""
+def _told(clerk: Clerk, observed: Observed, *, now_seconds: float) -> Rival | None:
+    """Notice one by its name alone, whose words were ours or that ours have replaced; else add a name not told yet."""
+    found, earlier = clerk.rival, clerk.observed
+    if rival.is_known(observed.writer) and earlier is not None and observed.writer_at != earlier.writer_at:
+        return rival.sighted(found, name=observed.writer, now_seconds=now_seconds)
     return replace(found, name=observed.writer) if found and not found.name and observed.writer else found
 
 
@@ -178,9 +183,11 @@ def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed,
     mended_seconds = now_seconds if clerk.is_contested else clerk.mended_seconds
     done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, accepted=accepted))
     settled = replace(done, is_contested=answer.parts != accepted, mended_seconds=mended_seconds, failures=0)
-    found = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
+    kept = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
     if settled.is_contested:
         found = _sighted(settled, answer, now_seconds=now_seconds)
+    else:
+        found = _told(replace(clerk, rival=kept), answer, now_seconds=now_seconds)
     unanswered = tuple(one for one in clerk.unanswered if one is not sent)
     return replace(settled, not_before_seconds=float("-inf"), rival=found, unanswered=unanswered)
 
@@ -250,11 +257,13 @@ def _parents(status: object, changed: Parts) -> tuple[Operation, ...]:
 def observed_of(resource: Resource) -> Observed:
     """Read what a NodeImage says of itself from its JSON."""
     metadata = metadata_of(resource)
+    writing = rival.writing_of(writings_of(resource))
     return Observed(
         uid=str(metadata.get("uid", "")),
         resource_version=str(metadata.get("resourceVersion", "")),
         status=resource.get("status"),
-        writer=rival.name_of(writings_of(resource)),
+        writer=writing.manager,
+        writer_at=writing.time,
     )
 
 

@@ -36,10 +36,15 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     is_certain: bool
 
 
-def name_of(writings: tuple[Writing, ...]) -> str:
-    """Tell who else wrote a status last, "" where nobody else has, or another process of our own name."""
+def writing_of(writings: tuple[Writing, ...]) -> Writing:
+    """Tell who else wrote a status last and when, by no name where nobody has, or another process of our own name."""
     foreign = [each for each in writings if each.subresource == "status" and each.manager != OWN_NAME]
-    return max(foreign, key=lambda each: each.time).manager if foreign else ""
+    return max(foreign, key=lambda each: each.time, default=Writing())
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a name alone says that its writer serves this node too, whatever it wrote."""
+    return name == KRUISE_DAEMON
 
 
 def sighted(rival: Rival | None, *, name: str, now_seconds: float) -> Rival | None:
@@ -49,7 +54,7 @@ def sighted(rival: Rival | None, *, name: str, now_seconds: float) -> Rival | No
     if rival is not None and is_over(rival, now_seconds=now_seconds):
         rival = None
     known = rival.name if rival else ""
-    return Rival(name=name or known, seen_seconds=now_seconds, is_certain=rival is not None or name == KRUISE_DAEMON)
+    return Rival(name=name or known, seen_seconds=now_seconds, is_certain=rival is not None or is_known(name))
 
 
 def is_over(rival: Rival, *, now_seconds: float) -> bool:

@@ -61,6 +61,10 @@ def test_a_list_of_twenty_is_one_write_of_each_node_image(
     nodes: Nodes, agents: ScriptedAgents, lists: Lists, coordinator: CoordinatorProcess
 ) -> None:
     """Each image has a job that is called by it; all are granted at once, and the list says when all is done."""
+
+    def finished() -> list[Json]:
+        return [line for line in coordinator.told("list_finished") if line["list"].endswith(made.name)]
+
     three = nodes(3)
     for node in three:
         agents.serve(node.name)
@@ -71,6 +75,7 @@ def test_a_list_of_twenty_is_one_write_of_each_node_image(
     status = made.ended()
     after = [nodes.image(node).read()["metadata"]["generation"] for node in three]
     found = made.children()
+    until(finished, what="the line of its end", timeout_seconds=10)
 
     assert [generation + 1 for generation in before] == after
     assert {image: job_name(made.name, image=image) for image in TWENTY} == {
@@ -81,11 +86,7 @@ def test_a_list_of_twenty_is_one_write_of_each_node_image(
     assert ("True", "Finished") == (said(status, "Complete"), reason(status, "Complete"))
     assert "True" == said(status, "Ready")
     made.until_event(lambda event: event["reason"] == "Successful create ImagePullJob" and event["type"] == "Normal")
-    assert [(made.name, 20)] == [
-        (line["list"].partition("/")[2], line["succeeded"])
-        for line in coordinator.told("list_finished")
-        if line["list"].endswith(made.name)
-    ]
+    assert [(made.name, 20)] == [(line["list"].partition("/")[2], line["succeeded"]) for line in finished()]
 
 
 def test_an_edit_keeps_what_is_unchanged(nodes: Nodes, agents: ScriptedAgents, lists: Lists) -> None:
@@ -149,10 +150,11 @@ def test_failed_images_are_named_in_the_list_s_order_and_said_once(
         agents.serve(node.name, of_images=refused)
     made = lists(image_list(THREE, TWO, ONE, selector=nodes.selector, parallelism=2))
     status = made.ended()
+    coordinator.until_counted_again(is_idle=True)
     version, writes = made.read()["metadata"]["resourceVersion"], _writes(coordinator)
 
-    _until_counted_again(coordinator)
-    _until_counted_again(coordinator)
+    coordinator.until_counted_again()
+    coordinator.until_counted_again()
 
     names = ", ".join(sorted(node.name for node in two))
     assert [
@@ -171,11 +173,6 @@ def test_failed_images_are_named_in_the_list_s_order_and_said_once(
     assert ("True", "NodesFailed") == (said(status, "Failed"), reason(status, "Failed"))
     assert ["ImageNotFound", "Unauthorized"] == [group["reason"] for group in status["prewarm"]["failures"]]
     assert (version, writes) == (made.read()["metadata"]["resourceVersion"], _writes(coordinator))
-
-
-def _until_counted_again(coordinator: CoordinatorProcess) -> None:
-    earlier: str = coordinator.state()["cluster"]["counted_at"]
-    coordinator.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
 
 
 def _writes(coordinator: CoordinatorProcess) -> float:

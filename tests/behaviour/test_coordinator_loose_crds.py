@@ -48,11 +48,6 @@ def create(deployed: ApiServer, namespace: str, names: Names) -> Iterator[Create
         each.delete()
 
 
-def _until_counted_again(coordinator: CoordinatorProcess) -> None:
-    earlier: str = coordinator.state()["cluster"]["counted_at"]
-    coordinator.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
-
-
 def test_a_job_ends_with_openkruise_s_fields(
     coordinator: CoordinatorProcess, nodes: Nodes, agents: ScriptedAgents, create: Create
 ) -> None:
@@ -88,11 +83,11 @@ def test_a_status_that_was_pruned_is_not_written_again(
         lambda state: any(found["name"] == made.name and found["turns"]["pulling"] for found in state["jobs"]),
         what="sees it pull",
     )
-    _until_counted_again(coordinator)
+    coordinator.until_counted_again()
     version, writes = made.read()["metadata"]["resourceVersion"], _status_writes(coordinator)
 
     for _ in range(QUIET_LOOKS):
-        _until_counted_again(coordinator)
+        coordinator.until_counted_again()
 
     assert version == made.read()["metadata"]["resourceVersion"]
     assert writes == _status_writes(coordinator)
@@ -104,8 +99,8 @@ def test_a_standstill_is_told_once(coordinator: CoordinatorProcess, create: Crea
     made.until_event(lambda event: event["reason"] == "Stalled")
 
     made.edit({"selector": {"names": ["no-such-node", "nor-such"]}})
-    _until_counted_again(coordinator)
-    _until_counted_again(coordinator)
+    coordinator.until_counted_again()
+    coordinator.until_counted_again()
 
     assert "job is stalled: NoNodesSelected: no node is selected" == made.status["message"]
     assert 1 == len([event for event in made.events() if event["reason"] == "Stalled"])
@@ -125,11 +120,11 @@ def test_a_list_is_written_as_often_as_it_changes(
     made = JobOnServer(deployed, namespace, names("list"), kind="ImageListPullJob")
     made.create(image_list(IMAGE, "registry.test/other:v1", selector=nodes.selector, prewarm={"priority": 3}))
     status = made.until(lambda found: "completionTime" in found, what="has ended")
-    _until_counted_again(coordinator)
+    coordinator.until_counted_again(is_idle=True)
     version, writes = made.read()["metadata"]["resourceVersion"], _status_writes(coordinator)
     jobs = coordinator.metric("prewarm_coordinator_writes_total", **{"class": "list"})
 
-    _until_counted_again(coordinator)
+    coordinator.until_counted_again()
 
     (failed,) = status["failedImageStatuses"]
     assert f"1 of 1 nodes failed: 1 PullFailed ({node.name}: no such tag)" == failed["message"]

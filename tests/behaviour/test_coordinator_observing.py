@@ -128,14 +128,9 @@ def test_a_job_on_which_nothing_moves_is_not_written(
 
     for _ in range(QUIET_LOOKS):
         jobs(job(IMAGE, selector={"names": ["no-such-node"]})).ended()
-        _until_counted_again(coordinator)
+        coordinator.until_counted_again()
 
     assert before == made.read()["metadata"]["resourceVersion"]
-
-
-def _until_counted_again(coordinator: CoordinatorProcess) -> None:
-    earlier: str = coordinator.state()["cluster"]["counted_at"]
-    coordinator.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
 
 
 def _lines(coordinator: CoordinatorProcess, event: str, name: str) -> list[Json]:

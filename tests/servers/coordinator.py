@@ -64,6 +64,17 @@ class CoordinatorProcess(PodProcess):
         until(lambda: self.is_holder, what=f"{self.name} holds the Lease", timeout_seconds=timeout_seconds)
         self.until_ready()
 
+    def until_counted_again(self, *, is_idle: bool = False) -> None:
+        """Wait for a count that is made from now on; `is_idle`: and has nothing to write, nor a request on its way."""
+        earlier: str = self.state()["cluster"]["counted_at"]
+
+        def fits(state: Json) -> bool:
+            writes = state["writes"]
+            is_done = not is_idle or (writes["running"] == 0 and not any(writes["waiting"].values()))
+            return is_done and bool(state["cluster"]["counted_at"] > earlier)
+
+        self.until_state(fits, what="has nothing to do" if is_idle else "counts again")
+
 
 def holder(lease: Json) -> str:
     """Return who holds a Lease, "" where nobody does."""

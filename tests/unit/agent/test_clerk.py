@@ -141,6 +141,25 @@ def test_another_daemon_is_noticed_by_a_foreign_change_and_told_until_it_is_quie
     assert [True, False] == [clerk.other_daemon(mended, now_seconds=at) is not None for at in (919.0, 920.0)]
 
 
+def test_kruise_daemon_is_noticed_though_it_says_what_this_agent_says() -> None:
+    """Or ours stands where its words stood before the watch could tell: the API server notes who wrote, and when."""
+    one = written(begun(report(DONE)), PARTS, answer=STATUS)
+    stored = observed(STATUS, version=2)
+    left = msgspec.structs.replace(stored, writer="kruise-daemon", writer_at="2026-01-01T00:00:00Z")
+    newer = msgspec.structs.replace(left, resource_version="3", writer_at="2026-01-01T00:00:09Z")
+    before = msgspec.structs.replace(one, observed=left)
+
+    touched = clerk.saw(before, msgspec.structs.replace(left, resource_version="3"), now_seconds=5.0)
+    seen = clerk.saw(before, newer, now_seconds=5.0)
+    answered = clerk.wrote_status(before, before.report, sent=PARTS, answer=newer, now_seconds=5.0)
+
+    assert not seen.is_contested
+    assert [None, "kruise-daemon", "kruise-daemon"] == [
+        found.name if (found := clerk.other_daemon(each, now_seconds=5.0)) else None
+        for each in (touched, seen, answered)
+    ]
+
+
 def test_a_change_that_only_the_answer_tells_counts_as_another_daemons_too() -> None:
     """The watch tells later whose it was."""
     whole = {**STATUS, "succeeded": 1, "failed": 0}

@@ -70,8 +70,8 @@ def test_its_name_is_the_newest_other_writer_of_the_status() -> None:
         writing("kubectl-edit", time="2026-01-01T00:00:01Z"),
     )
 
-    assert "kruise-daemon" == rival.name_of(writings)
-    assert ["", ""] == [rival.name_of(()), rival.name_of(writings[:2])]
+    assert writings[2] == rival.writing_of(writings)
+    assert ["", ""] == [rival.writing_of(found).manager for found in ((), writings[:2])]
 
 
 def test_it_is_told_by_its_name_where_that_is_known() -> None:
