@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,7 @@ class Course(StrEnum):
 
 
 _GATING = frozenset({Course.ACTIVE, Course.AGAIN})
+_FURTHEST_AHEAD: Final = timedelta(seconds=5)
 
 
 def course_of(seen: SeenJob) -> Course:
@@ -64,6 +66,17 @@ def _is_unobserved(seen: SeenJob) -> bool:
     return 0 < seen.status.observed_generation < seen.generation
 
 
+def _edited_at(before: datetime | None, *, now: datetime) -> datetime:
+    """
+    Return a time later than any createdAt, which has whole seconds, of what was granted before.
+
+    What was granted for an edit of the same second has that one's time, which is ahead; each further one counts as of
+    a second later, a few at most.
+    """
+    at = now.replace(microsecond=0) + timedelta(seconds=1)
+    return at if before is None or before < at else min(before + timedelta(seconds=1), at + _FURTHEST_AHEAD)
+
+
 class JobRecord:
     """
     One job.
@@ -89,8 +102,7 @@ class JobRecord:
         """Take over what its object says."""
         is_edited = self.seen.generation != seen.generation or _is_unobserved(seen)
         if is_edited and self.edited_generation != seen.generation:
-            # Later than any createdAt, which has whole seconds, of what was granted before.
-            self.edited_at, self.edited_generation = now.replace(microsecond=0) + timedelta(seconds=1), seen.generation
+            self.edited_at, self.edited_generation = _edited_at(self.edited_at, now=now), seen.generation
         self.seen, self.course = seen, course_of(seen)
         self.task = task_of(seen, edited_at=self.edited_at)
         told = seen.status.last_refresh_time
@@ -99,7 +111,7 @@ class JobRecord:
 
     def run_again(self, *, now: datetime) -> None:
         """Take it for edited now: what was granted before and failed is tried again."""
-        self.edited_at = now.replace(microsecond=0) + timedelta(seconds=1)
+        self.edited_at = _edited_at(self.edited_at, now=now)
         self.task = task_of(self.seen, edited_at=self.edited_at)
 
     @property

@@ -150,7 +150,7 @@ def test_failed_images_are_named_in_the_list_s_order_and_said_once(
         agents.serve(node.name, of_images=refused)
     made = lists(image_list(THREE, TWO, ONE, selector=nodes.selector, parallelism=2))
     status = made.ended()
-    coordinator.until_counted_again(is_idle=True)
+    coordinator.until_quiet()
     version, writes = made.read()["metadata"]["resourceVersion"], _writes(coordinator)
 
     coordinator.until_counted_again()

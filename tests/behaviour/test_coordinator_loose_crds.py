@@ -120,7 +120,7 @@ def test_a_list_is_written_as_often_as_it_changes(
     made = JobOnServer(deployed, namespace, names("list"), kind="ImageListPullJob")
     made.create(image_list(IMAGE, "registry.test/other:v1", selector=nodes.selector, prewarm={"priority": 3}))
     status = made.until(lambda found: "completionTime" in found, what="has ended")
-    coordinator.until_counted_again(is_idle=True)
+    coordinator.until_quiet()
     version, writes = made.read()["metadata"]["resourceVersion"], _status_writes(coordinator)
     jobs = coordinator.metric("prewarm_coordinator_writes_total", **{"class": "list"})
 

@@ -64,16 +64,22 @@ class CoordinatorProcess(PodProcess):
         until(lambda: self.is_holder, what=f"{self.name} holds the Lease", timeout_seconds=timeout_seconds)
         self.until_ready()
 
-    def until_counted_again(self, *, is_idle: bool = False) -> None:
-        """Wait for a count that is made from now on; `is_idle`: and has nothing to write, nor a request on its way."""
+    def until_counted_again(self) -> None:
+        """Wait for a count that is made from now on."""
         earlier: str = self.state()["cluster"]["counted_at"]
+        self.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
 
-        def fits(state: Json) -> bool:
-            writes = state["writes"]
-            is_done = not is_idle or (writes["running"] == 0 and not any(writes["waiting"].values()))
-            return is_done and bool(state["cluster"]["counted_at"] > earlier)
+    def until_quiet(self) -> None:
+        """Wait until nothing was written from one count to the next, whoever it was for, and nothing is to be."""
 
-        self.until_state(fits, what="has nothing to do" if is_idle else "counts again")
+        def is_quiet() -> bool:
+            before = self.metric("prewarm_coordinator_writes_total")
+            self.until_counted_again()
+            writes = self.state()["writes"]
+            is_idle = writes["running"] == 0 and not any(writes["waiting"].values())
+            return is_idle and before == self.metric("prewarm_coordinator_writes_total")
+
+        until(is_quiet, what=f"{self.name} has nothing to do", timeout_seconds=60)
 
 
 def holder(lease: Json) -> str:

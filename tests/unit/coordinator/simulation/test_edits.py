@@ -61,6 +61,21 @@ def test_a_finished_job_that_is_edited_runs_again_exactly_once(seconds: float) -
     check_quiet(cluster)
 
 
+def test_each_of_two_edits_within_a_second_has_a_failed_node_try_again() -> None:
+    """A grant's time has whole seconds, and what is granted after the first edit has the time that the second is of."""
+    cluster = started(steady(0.01, reason="Unauthorized"))
+    cluster.job("app", kind="Never", parallelism=6, pullPolicy={"backoffLimit": 0})
+    cluster.run(3.1)
+    before = [cluster.pulls_of(node) for node in names(cluster)]
+
+    for priority in (1, 2):
+        cluster.edit("app", prewarm={"priority": priority})
+        cluster.run(0.3)
+
+    assert [count + 2 for count in before] == [cluster.pulls_of(node) for node in names(cluster)]
+    check_tallies(cluster)
+
+
 @pytest.mark.parametrize("parallelism", [1, 6])
 @pytest.mark.parametrize("seconds", [2.0, 100.0])
 def test_a_job_that_comes_to_ask_always_has_each_node_ask(parallelism: int, seconds: float) -> None:
