@@ -61,10 +61,10 @@ class Process:
 
     def start(self, is_ready: Callable[[], bool], *, timeout_seconds: float = 30) -> None:
         """
-        Start it and wait until `is_ready`.
+        Start it and wait until `is_ready`, though it may have ended since.
 
         Raises:
-            ServerFailed: it ended, or was not ready after timeout_seconds (it is killed then).
+            ServerFailed: it ended before, or was not ready after timeout_seconds (it is killed then).
         """
         if self.is_running:
             raise ServerFailed(f"{self.arguments[0]} runs already")
@@ -78,13 +78,13 @@ class Process:
                 start_new_session=True,
             )
         try:
-            until(lambda: not self.is_running or is_ready(), what=self.arguments[0], timeout_seconds=timeout_seconds)
+            until(lambda: is_ready() or not self.is_running, what=self.arguments[0], timeout_seconds=timeout_seconds)
         except BaseException as error:
             self.kill()
             if isinstance(error, TimeoutError):
                 raise ServerFailed(f"{error}\n{self.tail()}") from error
             raise
-        if not self.is_running:
+        if not self.is_running and not is_ready():
             raise ServerFailed(f"{self.arguments[0]} ended at its start\n{self.tail()}")
 
     def stop(self, *, timeout_seconds: float = 10) -> int | None:
