@@ -36,6 +36,7 @@ def test_twenty_images_take_turns_on_two_slots(containerd: Containerd, push: Pus
 def test_a_registry_sees_two_images_at_a_time(containerd: Containerd, push: Push, faults: FaultProxy) -> None:
     """In the order of requests, an image's first comes only after all but one of the earlier images had their last."""
     images = [push(f"app-{number}", layers=[20_000], seed=number).at(faults.host) for number in range(IMAGES)]
+    faults.limit(200_000)
 
     with Engine(containerd.endpoint, slots=SLOTS) as engine:
         engine.want(*(wanted_image(image.reference) for image in images))

@@ -88,9 +88,11 @@ def test_two_runs_leave_each_other_alone(
     quick = push("quick")
     with Running(containerd, workdir, "--image", slow.reference) as first:
         first.until(lambda event: event.get("bytes_done", 0) > MIB, what="the first is under way")
+        faults.limit(1)
         held = containerd.leases().keys()
         second = run(containerd, workdir, "--image", quick.reference)
         between = containerd.leases().keys()
+        faults.limit(None)
         code = first.code()
 
     assert (0, 0) == (second.returncode, code)

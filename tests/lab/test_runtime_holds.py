@@ -129,11 +129,12 @@ def test_an_old_hold_is_replaced_before_it_ends(containerd: Containerd, push: Pu
     clock = MovingClock()
     runtime = connect(containerd.endpoint, clock=clock)
     image = push(layers=[4_000_000]).at(faults.host)
-    faults.limit(4_000_000)
+    faults.limit(1_000_000)
     first = FollowedPull(runtime, image.reference)
     first.until_bytes(1_000_000)
     first.call.cancel()
     first.failure()
+    faults.limit(None)
     (before,) = downloads_of(runtime).held(role=ROLE)
 
     clock.at += timedelta(hours=7)

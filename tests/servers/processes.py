@@ -77,14 +77,22 @@ class Process:
                 env=self._environment,
                 start_new_session=True,
             )
+        was_ready = False
+
+        def is_settled() -> bool:
+            nonlocal was_ready
+            is_over = not self.is_running
+            was_ready = is_ready()
+            return was_ready or is_over
+
         try:
-            until(lambda: is_ready() or not self.is_running, what=self.arguments[0], timeout_seconds=timeout_seconds)
+            until(is_settled, what=self.arguments[0], timeout_seconds=timeout_seconds)
         except BaseException as error:
             self.kill()
             if isinstance(error, TimeoutError):
                 raise ServerFailed(f"{error}\n{self.tail()}") from error
             raise
-        if not self.is_running and not is_ready():
+        if not was_ready:
             raise ServerFailed(f"{self.arguments[0]} ended at its start\n{self.tail()}")
 
     def stop(self, *, timeout_seconds: float = 10) -> int | None:
