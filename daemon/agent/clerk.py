@@ -94,6 +94,7 @@ def saw(clerk: Clerk, observed: Observed | None, *, now_seconds: float) -> Clerk
         return replace(fresh, mended_seconds=clerk.mended_seconds, rival=clerk.rival)
     if _is_older(observed, clerk.observed):
         return clerk
+    observed = _with_time(observed, clerk.observed)
     is_contested = clerk.written is not None and observed.parts != clerk.written.accepted
     is_news = is_contested and observed.parts != clerk.observed.parts
     find = _sighted if is_news else _told
@@ -179,15 +180,14 @@ def wrote_status(clerk: Clerk, report: Report, *, sent: Parts, answer: Observed,
     A part that was left out and is another in the answer has been changed by others before the watch could tell.
     """
     accepted = _accepted(clerk, sent=sent, answer=answer)
+    answer = _with_time(answer, clerk.observed)
     pacing = noted(wrote(report, now_seconds=now_seconds), clerk.report, now_seconds=now_seconds)
     mended_seconds = now_seconds if clerk.is_contested else clerk.mended_seconds
     done = replace(clerk, pacing=pacing, observed=answer, written=Written(sent=sent, accepted=accepted))
     settled = replace(done, is_contested=answer.parts != accepted, mended_seconds=mended_seconds, failures=0)
-    kept = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
+    found = clerk.rival if clerk.rival and not rival.is_over(clerk.rival, now_seconds=now_seconds) else None
     if settled.is_contested:
         found = _sighted(settled, answer, now_seconds=now_seconds)
-    else:
-        found = _told(replace(clerk, rival=kept), answer, now_seconds=now_seconds)
     unanswered = tuple(one for one in clerk.unanswered if one is not sent)
     return replace(settled, not_before_seconds=float("-inf"), rival=found, unanswered=unanswered)
 
@@ -265,6 +265,11 @@ def observed_of(resource: Resource) -> Observed:
         writer=writing.manager,
         writer_at=writing.time,
     )
+
+
+def _with_time(observed: Observed, earlier: Observed | None) -> Observed:
+    """Keep when another wrote last where that is not told: an answer to a request does not tell it, a watch does."""
+    return replace(observed, writer_at=earlier.writer_at) if earlier and not observed.writer_at else observed
 
 
 def _is_older(one: Observed, other: Observed) -> bool:
