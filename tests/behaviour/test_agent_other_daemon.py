@@ -86,6 +86,31 @@ def test_two_daemons_on_one_node_do_not_fight_and_it_is_said(
     assert ["OtherDaemon"] == noted(deployed, node_image)
 
 
+def test_a_daemon_that_served_the_node_before_is_no_other(
+    deployed: ApiServer,
+    node_image: NodeImageOnServer,
+    start_agent: StartAgent,
+    containerd: Containerd,
+    push: Push,
+) -> None:
+    """Its name stays in the managed fields of the status, whatever we write; nobody is told of it."""
+    image, later = push("theirs"), push("ours", seed=1)
+    client = manager_client(deployed, user_agent="kruise-daemon/v1.9.0")
+    with Daemon(client, node=node_image.name, endpoint=containerd.endpoint):
+        node_image.want(image.key, entry(image.tag))
+        node_image.until(image.key, image.tag, lambda found: found["phase"] == "Succeeded", what="they bring it")
+
+    agent = start_agent(node_image, containerd)
+    node_image.want(later.key, entry(later.tag))
+    node_image.ended(later.key, later.tag)
+    told = node_image.until_status(lambda status: status.get("succeeded") == 2, what="both are there")
+    writers = {one["manager"] for one in node_image.read()["metadata"]["managedFields"]}
+
+    assert "kruise-daemon" in writers
+    assert "True" == reporter(told)["status"]
+    assert 0 == agent.metric("prewarm_other_daemon")
+
+
 def noted(deployed: ApiServer, node_image: NodeImageOnServer) -> list[str]:
     """Return the reasons of the warnings about a NodeImage."""
     events = deployed.request("GET", "/apis/events.k8s.io/v1/namespaces/default/events")["items"]
