@@ -33,14 +33,14 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """
     A NodeImage as the API server has it: whose it is, of which version, and its status.
 
-    `writer` is who else wrote its status last, and `writer_at` when, "" where that is not told.
+    `writer` is who else wrote its status last, and `writer_time` when, "" where that is not told.
     """
 
     uid: str
     resource_version: str
     status: object = None
     writer: str = ""
-    writer_at: str = ""
+    writer_time: str = ""
 
     @property
     def parts(self) -> Parts:
@@ -125,7 +125,7 @@ def _is_unanswered(clerk: Clerk, seen: Parts) -> bool:
 def _told(clerk: Clerk, observed: Observed, *, now_seconds: float) -> Rival | None:
     """Notice one by its name alone, whose words were ours or that ours have replaced; else add a name not told yet."""
     found, earlier = clerk.rival, clerk.observed
-    if rival.is_known(observed.writer) and earlier is not None and observed.writer_at != earlier.writer_at:
+    if rival.is_known(observed.writer) and earlier is not None and observed.writer_time != earlier.writer_time:
         return rival.sighted(found, name=observed.writer, now_seconds=now_seconds)
     return replace(found, name=observed.writer) if found and not found.name and observed.writer else found
 
@@ -263,13 +263,13 @@ def observed_of(resource: Resource) -> Observed:
         resource_version=str(metadata.get("resourceVersion", "")),
         status=resource.get("status"),
         writer=writing.manager,
-        writer_at=writing.time,
+        writer_time=writing.time,
     )
 
 
 def _with_time(observed: Observed, earlier: Observed | None) -> Observed:
     """Keep when another wrote last where that is not told: an answer to a request does not tell it, a watch does."""
-    return replace(observed, writer_at=earlier.writer_at) if earlier and not observed.writer_at else observed
+    return replace(observed, writer_time=earlier.writer_time) if earlier and not observed.writer_time else observed
 
 
 def _is_older(one: Observed, other: Observed) -> bool:

@@ -37,7 +37,7 @@ def by_kruise(*, version: int) -> Observed:
         resource_version=str(version),
         status=STATUS,
         writer="kruise-daemon",
-        writer_at="2026-01-01T00:00:09Z",
+        writer_time="2026-01-01T00:00:09Z",
     )
 
 
