@@ -20,6 +20,7 @@ from tests.servers.watched import Watched
 
 
 NODE_IMAGES: Final = "/apis/apps.kruise.io/v1beta1/nodeimages"
+CATCH_UP_SECONDS: Final = 60.0
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 Image = tuple[str, str]
@@ -44,7 +45,9 @@ class Ledger:
     def __init__(self, apiserver: ApiServer) -> None:
         self.grants: list[Grant] = []
         self.faults: list[str] = []
+        self._apiserver = apiserver
         self._seen: dict[str, Json] = {}
+        self._told: dict[str, int] = {}
         self._open: dict[str, set[str]] = defaultdict(set)
         self._most: dict[str, int] = defaultdict(int)
         self._changed = threading.Condition()
@@ -61,6 +64,7 @@ class Ledger:
 
     def most_open(self, uid: str) -> int:
         """Return how many nodes had a grant for this owner at the moment when they were most."""
+        self._catch_up()
         with self._changed:
             return self._most[uid]
 
@@ -71,12 +75,14 @@ class Ledger:
 
     def granted(self, uid: str) -> list[str]:
         """Return the node of each grant of this owner, as often as it had one, sorted."""
+        self._catch_up()
         with self._changed:
             return sorted(grant.node for grant in self.grants if grant.uid == uid)
 
     def versions(self, image: Image) -> dict[str, list[int]]:
         """Return every version that an image had on each node, in order."""
         found: dict[str, list[int]] = defaultdict(list)
+        self._catch_up()
         with self._changed:
             for grant in self.grants:
                 if grant.image == image and grant.version not in found[grant.node]:
@@ -105,12 +111,24 @@ class Ledger:
             if not self._changed.wait_for(lambda: len(self.grants) >= count, timeout=timeout_seconds):
                 raise TimeoutError(f"{len(self.grants)} of {count} grants within {timeout_seconds:g} s")
 
+    def _catch_up(self) -> None:
+        """Wait until the watch has told all that stands in the API server now: a job's status may be told earlier."""
+        listed = self._apiserver.request("GET", NODE_IMAGES)["items"]
+        now = {one["metadata"]["name"]: int(one["metadata"]["resourceVersion"]) for one in listed}
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_heard(now), timeout=CATCH_UP_SECONDS):
+                raise TimeoutError(f"the watch has not told within {CATCH_UP_SECONDS:g} s what stands there")
+
+    def _has_heard(self, versions: Mapping[str, int]) -> bool:
+        return all(self._told.get(name, 0) >= version for name, version in versions.items())
+
     def _agents(self) -> int:
         return sum("agent" in (found.get("status") or {}).get("prewarm", {}) for found in self._seen.values())
 
     def _heard(self, what: str, found: Json) -> None:
         name = found["metadata"]["name"]
         with self._changed:
+            self._told[name] = int(found["metadata"]["resourceVersion"])
             before = self._seen.pop(name, None)
             if what != "DELETED":
                 self._seen[name] = found

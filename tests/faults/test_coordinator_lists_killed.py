@@ -11,6 +11,7 @@ from tests.servers.fixtures_apiserver import Names
 from tests.servers.fixtures_coordinator import Nodes
 from tests.servers.jobs import JobOnServer, image_list, owners_of
 from tests.servers.objects import Json
+from tests.servers.processes import until
 from tests.servers.watched import Watched
 
 
@@ -52,6 +53,7 @@ def test_a_leader_may_be_killed_between_any_two_jobs_of_a_list(
         deaths.next().process.start()
         place.until_held()
     status = made.ended(timeout_seconds=90)
+    until(lambda: len(made_jobs) >= len(IMAGES), what="every job is told", timeout_seconds=30)
 
     assert sorted(IMAGES) == sorted(job["spec"]["image"] for job in made_jobs)
     assert {made.uid} == set.union(*(owners_of(job) for job in made_jobs))
