@@ -125,7 +125,8 @@ def _is_unanswered(clerk: Clerk, seen: Parts) -> bool:
 def _told(clerk: Clerk, observed: Observed, *, now_seconds: float) -> Rival | None:
     """Notice one by its name alone, whose words were ours or that ours have replaced; else add a name not told yet."""
     found, earlier = clerk.rival, clerk.observed
-    if rival.is_known(observed.writer) and earlier is not None and observed.writer_time != earlier.writer_time:
+    # RFC 3339 in UTC: later is greater. What another wrote since may be gone from the fields, and leave an older name.
+    if rival.is_known(observed.writer) and earlier is not None and observed.writer_time > earlier.writer_time:
         return rival.sighted(found, name=observed.writer, now_seconds=now_seconds)
     return replace(found, name=observed.writer) if found and not found.name and observed.writer else found
 

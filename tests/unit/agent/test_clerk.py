@@ -172,8 +172,12 @@ def test_what_kruise_daemon_wrote_before_is_no_other_daemon() -> None:
     echoed = clerk.saw(one, by_kruise(version=2), now_seconds=1.0)
     read = clerk.saw(echoed, observed(STATUS, version=3), now_seconds=2.0)
     again = clerk.saw(read, by_kruise(version=4), now_seconds=3.0)
+    later = msgspec.structs.replace(
+        by_kruise(version=5), writer="prewarm-coordinator", writer_time="2026-01-01T00:00:20Z"
+    )
+    replaced = clerk.saw(clerk.saw(again, later, now_seconds=4.0), by_kruise(version=6), now_seconds=5.0)
 
-    assert [None] * 3 == [clerk.other_daemon(each, now_seconds=3.0) for each in (echoed, read, again)]
+    assert [None] * 4 == [clerk.other_daemon(each, now_seconds=5.0) for each in (echoed, read, again, replaced)]
 
 
 def test_a_change_that_only_the_answer_tells_counts_as_another_daemons_too() -> None:
