@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon.api.fields import INT32_MAX
@@ -303,6 +304,17 @@ never_jobs = st.none().map(lambda _: job()) | refreshes().map(lambda refresh: jo
     phase=st.sampled_from([Phase.SUCCEEDED, Phase.FAILED]),
     node=names,
 )
+@example(
+    one=job(refresh=Refresh(schedule="0 2 * * *", starting_deadline_seconds=1)),
+    granted_at=NOON,
+    pull=0,
+    wait=0,
+    part=1.0,
+    number=0,
+    has_image=False,
+    phase=Phase.SUCCEEDED,
+    node="0",
+)
 def test_a_turn_that_is_to_come_does_not_move_while_time_goes_on(
     *,
     one: ImagePullJob,
@@ -334,7 +346,10 @@ def test_a_turn_that_is_to_come_does_not_move_while_time_goes_on(
     turn = turn_at(now)
     later = now + part * (min(turn.due_at, now + 30 * DAY) - now) if turn.due_at > now else now
 
-    assert turn == turn_at(later)
+    found = turn_at(later)
+    # Until when it may begin is told from the moment when it is due.
+    has_come = now < turn.due_at <= later
+    assert (msgspec.structs.replace(turn, lapses_at=found.lapses_at) if has_come else turn) == found
 
 
 @given(one=never_jobs, granted_at=moments, pull=st.integers(0, 7200), number=st.integers(0, 20), node=names)
