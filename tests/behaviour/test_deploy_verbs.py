@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from tests.behaviour.withheld import invalid, is_told, refusals, without
+from tests.behaviour.withheld import invalid, refusals, without
 from tests.rights import CLUSTER, Right, documented
 from tests.servers import binaries
 from tests.servers.apiserver import ApiServer
@@ -95,7 +95,7 @@ def test_without_list_the_agent_is_not_ready_and_says_why(
     """It cannot know what is wanted; given the right it goes on by itself."""
     with without(deployed, verb="list", resource=NODEIMAGES):
         agent = start_agent(node_image, containerd)
-        until(lambda: is_told(agent, 'cannot list resource "nodeimages"'), what="it is told", timeout_seconds=30)
+        until(lambda: agent.is_not_ready('cannot list resource "nodeimages"'), what="it is told", timeout_seconds=30)
 
         assert 200 == agent.get("/healthz")[0]
         assert {("list", "nodeimages")} == refusals(agent)
@@ -110,7 +110,7 @@ def test_without_watch_the_agent_serves_what_it_lists_and_says_why_it_is_slow(
     image = push("app", tag="v1")
     with without(deployed, verb="watch", resource=NODEIMAGES):
         agent = start_agent(node_image, containerd)
-        until(lambda: is_told(agent, 'cannot watch resource "nodeimages"'), what="it is told", timeout_seconds=30)
+        until(lambda: agent.is_not_ready('cannot watch resource "nodeimages"'), what="it is told", timeout_seconds=30)
         node_image.want(image.key, entry("v1"))
 
         assert "Succeeded" == node_image.ended(image.key, "v1")["phase"]
@@ -129,7 +129,7 @@ def test_without_patch_images_come_but_nobody_hears_of_them(
         agent = start_agent(node_image, containerd)
         node_image.want(image.key, entry("v1"))
         until(lambda: image.reference in containerd.images(), what="the image is there", timeout_seconds=30)
-        until(lambda: is_told(agent, 'cannot patch resource "nodeimages/status"'), what="told", timeout_seconds=30)
+        until(lambda: agent.is_not_ready('cannot patch resource "nodeimages/status"'), what="told", timeout_seconds=30)
 
         assert 200 == agent.get("/healthz")[0]
         assert {("patch", "nodeimages/status")} == refusals(agent)
@@ -179,7 +179,7 @@ def test_without_get_of_nodeimages_a_refused_status_waits_and_says_why(
     with without(deployed, verb="get", resource=NODEIMAGES):
         with invalid(deployed, node_image.name):
             agent = start_agent(node_image, containerd)
-            until(lambda: is_told(agent, 'cannot get resource "nodeimages"'), what="it is told", timeout_seconds=30)
+            until(lambda: agent.is_not_ready('cannot get resource "nodeimages"'), what="it is told", timeout_seconds=30)
 
             assert 200 == agent.get("/healthz")[0]
             assert {("get", "nodeimages")} == refusals(agent)

@@ -64,12 +64,6 @@ def refusals(agent: AgentProcess) -> set[tuple[str, str]]:
     return {(each["verb"].strip('"'), each["resource"].strip('"')) for each in labels if each["code"] == '"403"'}
 
 
-def is_told(agent: AgentProcess, words: str) -> bool:
-    """Tell whether /readyz fails and says these words."""
-    status, text = agent.get("/readyz")
-    return status == 503 and words in text
-
-
 @contextlib.contextmanager
 def invalid(apiserver: ApiServer, node_name: str) -> Iterator[None]:
     """Have the API server answer 422 to every write of a NodeImage, as to a patch whose test fails."""

@@ -99,7 +99,7 @@ def test_a_pull_goes_on_while_the_api_server_is_away(
     with stopped(deployed):
         faults.clear()
         until_pulled(agent, count=1)
-        until(lambda: agent.get("/readyz")[0] == 503, what="the agent says that it is not ready", timeout_seconds=30)
+        until(agent.is_not_ready, what="the agent says that it is not ready", timeout_seconds=30)
         alive = agent.get("/healthz")[0]
     status = node_image.ended(image.key, "v1", version=7)
     agent.until_ready()
@@ -170,7 +170,7 @@ def test_an_api_server_that_hangs_holds_up_no_pull(
             what="a write has given up",
             timeout_seconds=30,
         )
-        until(lambda: "no answer in time" in agent.get("/readyz")[1], what="readiness says so", timeout_seconds=10)
+        until(lambda: agent.is_not_ready("no answer in time"), what="readiness says so", timeout_seconds=10)
     status = node_image.ended(image.key, "v1")
     agent.until_ready()
 

@@ -72,7 +72,7 @@ def test_a_request_on_a_stalled_connection_ends_by_its_timeout(
         what="a write has given up",
         timeout_seconds=30,
     )
-    until(lambda: "no answer in time" in agent.get("/readyz")[1], what="readiness says so", timeout_seconds=10)
+    until(lambda: agent.is_not_ready("no answer in time"), what="readiness says so", timeout_seconds=10)
     ready, alive = agent.get("/readyz")[0], agent.get("/healthz")[0]
     network.flow()
     status = node_image.ended(image.key, "v1")
@@ -252,7 +252,7 @@ def test_a_revoked_token_is_said_and_the_next_one_taken_up_without_a_new_watch(
     revoke(deployed, (folder / "token").read_text(), pod=f"{ACCOUNT[1]}-{node_image.name}")
     node_image.want(image.key, entry("v1"))
     agent.until_state(lambda state: state["counts"]["succeeded"] == 1, what="the pull has ended")
-    until(lambda: agent.get("/readyz")[0] == 503, what="the agent says that it is not ready", timeout_seconds=30)
+    until(agent.is_not_ready, what="the agent says that it is not ready", timeout_seconds=30)
     words = agent.get("/readyz")[1]
     deployed.service_account_folder(folder, *ACCOUNT, node=node_image.name)
     status = node_image.ended(image.key, "v1")

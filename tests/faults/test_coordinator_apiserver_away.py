@@ -91,11 +91,11 @@ def test_an_api_server_that_is_stopped_and_then_crashes_delays_a_job_and_no_more
 
     ledger.until_granted(NODES // 4)
     with away(deployed, by_crash=False):
-        until(lambda: both[0].get("/readyz")[0] == 503, what="it is not ready", timeout_seconds=30)
+        until(both[0].is_not_ready, what="it is not ready", timeout_seconds=30)
         words, alive = both[0].get("/readyz")[1], both[0].get("/healthz")[0]
     ledger.until_granted(NODES // 2)
     with away(deployed, by_crash=True):
-        until(lambda: both[0].get("/readyz")[0] == 503, what="it is not ready again", timeout_seconds=30)
+        until(both[0].is_not_ready, what="it is not ready again", timeout_seconds=30)
     ended_right(made)
 
     assert "Unreachable" in words

@@ -64,18 +64,17 @@ class CoordinatorProcess(PodProcess):
         until(lambda: self.is_holder, what=f"{self.name} holds the Lease", timeout_seconds=timeout_seconds)
         self.until_ready()
 
-    def until_counted_again(self) -> None:
-        """Wait for a count that is made from now on."""
+    def until_counted_again(self) -> Json:
+        """Wait for a count that is made from now on, and return what /state shows of it."""
         earlier: str = self.state()["cluster"]["counted_at"]
-        self.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
+        return self.until_state(lambda state: bool(state["cluster"]["counted_at"] > earlier), what="counts again")
 
     def until_quiet(self) -> None:
         """Wait until nothing was written from one count to the next, whoever it was for, and nothing is to be."""
 
         def is_quiet() -> bool:
             before = self.metric("prewarm_coordinator_writes_total")
-            self.until_counted_again()
-            writes = self.state()["writes"]
+            writes = self.until_counted_again()["writes"]
             is_idle = writes["running"] == 0 and not any(writes["waiting"].values())
             return is_idle and before == self.metric("prewarm_coordinator_writes_total")
 

@@ -152,6 +152,11 @@ class PodProcess:
                 found += float(value)
         return found
 
+    def is_not_ready(self, words: str = "") -> bool:
+        """Tell whether /readyz fails and says these words."""
+        status, text = self.get("/readyz")
+        return status == 503 and words in text
+
     def state(self) -> Json:
         """Return what /state shows."""
         found: Json = json.loads(self.get("/state")[1])

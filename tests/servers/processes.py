@@ -77,22 +77,20 @@ class Process:
                 env=self._environment,
                 start_new_session=True,
             )
-        was_ready = False
 
-        def is_settled() -> bool:
-            nonlocal was_ready
-            is_over = not self.is_running
-            was_ready = is_ready()
-            return was_ready or is_over
+        def outcome() -> str:
+            # Asked first: one that is ready and then ends was ready.
+            end = "" if self.is_running else "ended"
+            return "ready" if is_ready() else end
 
         try:
-            until(is_settled, what=self.arguments[0], timeout_seconds=timeout_seconds)
+            came_to = until(outcome, what=self.arguments[0], timeout_seconds=timeout_seconds)
         except BaseException as error:
             self.kill()
             if isinstance(error, TimeoutError):
                 raise ServerFailed(f"{error}\n{self.tail()}") from error
             raise
-        if not was_ready:
+        if came_to == "ended":
             raise ServerFailed(f"{self.arguments[0]} ended at its start\n{self.tail()}")
 
     def stop(self, *, timeout_seconds: float = 10) -> int | None:
